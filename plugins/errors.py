@@ -1,0 +1,25 @@
+"""The one error type that users see, and the nearest-name hint that it carries."""
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class KpstraError(Exception):
+    """A mistake in the user's input: the message names the file, key and value, and says what to do.
+
+    Command lines print it as one line and exit with status 2; no traceback is shown.
+    """
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` for the closest of ``options``, or an empty string."""
+    close = difflib.get_close_matches(str(name), [str(option) for option in options], n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def one_of(value: object, options: Iterable[str], key: str) -> None:
+    """Raise :class:`KpstraError` unless ``value`` is one of ``options``; ``key`` names the setting."""
+    options = list(options)
+    if value not in options:
+        raise KpstraError(f"{key}: {value!r} is not one of {', '.join(map(str, options))}{nearest(value, options)}")

@@ -1,0 +1,60 @@
+"""Whole-or-nothing file writing, and finding a configuration by name."""
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import IO
+
+from .errors import KpstraError, nearest
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
+    """Open a temporary file beside ``path`` that replaces it only when the block ends without an error.
+
+    A kill at any moment leaves either the old file or the new one, never a part of one.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, mode) as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def resolve_config(name: str | os.PathLike) -> Path:
+    """Find a configuration: as a path from the working directory, then among those of the installed package.
+
+    ``configs/reid/x.yaml``, ``reid/x.yaml`` and ``reid/x`` all name the shipped ``configs/reid/x.yaml``.
+
+    Raises:
+        KpstraError: no such file; the message lists the nearest shipped name.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = Path(str(resources.files("kpstra_configs")))
+    relative = Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else path
+    for candidate in (shipped / relative, shipped / f"{relative}.yaml"):
+        if not relative.is_absolute() and candidate.is_file():
+            return candidate
+    names = [str(p.relative_to(shipped)) for p in sorted(shipped.rglob("*.yaml"))]
+    hint = nearest(str(relative), names)
+    raise KpstraError(f"{name}: no such configuration, neither from the working directory nor shipped{hint}")

@@ -1,0 +1,46 @@
+"""Argument and input checks shared by the StRA modules, and their common initialisation."""
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..errors import KpstraError
+
+
+def check_groups(channels: int, groups: int, **divided: int) -> None:
+    """Raise unless ``groups`` (G) divides ``channels`` (C) and every further named channel count."""
+    for name, count in {"channels": channels, **divided}.items():
+        if groups < 1 or count < 1 or count % groups:
+            raise KpstraError(f"StRA: {name} = {count} cannot be split into groups = {groups}: choose a divisor of {count}")
+
+
+def check_feature_map(x: Tensor, channels: int, owner: str) -> None:
+    """Raise unless ``x`` is a floating (B, C, H, W) tensor with C = ``channels``."""
+    if x.ndim != 4:
+        raise KpstraError(f"{owner}: expected a (B, C, H, W) feature map, got shape {tuple(x.shape)}")
+    if x.shape[1] != channels:
+        raise KpstraError(f"{owner}: built for {channels} channels, got {x.shape[1]} (shape {tuple(x.shape)})")
+    if not x.is_floating_point():
+        raise KpstraError(f"{owner}: expected a floating point feature map, got {x.dtype}: convert it with .float()")
+
+
+def init_weights(module: nn.Module) -> None:
+    """Initialise as the authors do: kaiming normal (fan out) convolutions with zero bias, unit batch norms."""
+    for m in module.modules():
+        if isinstance(m, nn.Conv2d):
+            nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
+            if m.bias is not None:
+                nn.init.zeros_(m.bias)
+        elif isinstance(m, nn.BatchNorm2d):
+            nn.init.ones_(m.weight)
+            nn.init.zeros_(m.bias)
+
+
+def grouped_branch(channels: int, hidden: int, out: int, groups: int) -> nn.Sequential:
+    """The schema's small branch: grouped 1x1 convolution, BN, tanh, grouped 1x1 convolution, BN."""
+    return nn.Sequential(
+        nn.Conv2d(channels, hidden, 1, groups=groups),
+        nn.BatchNorm2d(hidden),
+        nn.Tanh(),
+        nn.Conv2d(hidden, out, 1, groups=groups),
+        nn.BatchNorm2d(out),
+    )

@@ -1,0 +1,29 @@
+"""Packaging of kpstra: KP-RPE for OpenGait and StRA for torchreid."""
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+# torchreid declares no dependencies of its own; these are what importing it needs beside torch.
+TORCHREID_NEEDS = ["scipy", "Pillow", "opencv-python-headless", "h5py", "gdown", "Cython"]
+
+setup(
+    name="kpstra",
+    version="0.1.0",
+    description="KP-RPE for OpenGait's SwinGait-2D and StRA for torchreid's ResNet50 and MobileNetV2",
+    long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10",
+    packages=[
+        *find_packages(include=["plugins", "plugins.*", "reid_ext", "reid_ext.*"]),
+        "kpstra_configs",
+    ],
+    package_dir={"kpstra_configs": "configs"},
+    package_data={"kpstra_configs": ["*.yaml", "reid/*.yaml"]},
+    install_requires=["torch>=2.6", "numpy"],
+    extras_require={
+        "reid": ["torchvision", "torchreid>=0.2.5", "yacs", "tensorboard", "tqdm", "timm", "matplotlib", *TORCHREID_NEEDS],
+        "dev": ["pytest", "ruff"],
+    },
+    entry_points={"console_scripts": ["reid-ext=reid_ext.__main__:main"]},
+)
