@@ -22,7 +22,9 @@ setup(
     package_data={"kpstra_configs": ["*.yaml", "reid/*.yaml"]},
     install_requires=["torch>=2.6", "numpy"],
     extras_require={
-        "reid": ["torchvision", "torchreid>=0.2.5", "yacs", "tensorboard", "tqdm", "timm", "matplotlib", *TORCHREID_NEEDS],
+        "reid": [
+            "torchvision", "torchreid>=0.2.5", "yacs", "tensorboard", "tqdm", "timm", "matplotlib", *TORCHREID_NEEDS,
+        ],
         "dev": ["pytest", "ruff"],
     },
     entry_points={"console_scripts": ["reid-ext=reid_ext.__main__:main"]},

@@ -9,7 +9,7 @@ from .checks import init_weights
 
 
 class StRABottleneck(nn.Module):
-    """ResNet bottleneck with StRA for its 3x3 convolution (appendix A); parameter names are torchvision's and torchreid's.
+    """ResNet bottleneck with StRA for its 3x3 convolution (appendix A); parameters have torchreid's names.
 
     Args:
         inplanes: input channels.

@@ -10,7 +10,7 @@ def check_groups(channels: int, groups: int, **divided: int) -> None:
     """Raise unless ``groups`` (G) divides ``channels`` (C) and every further named channel count."""
     for name, count in {"channels": channels, **divided}.items():
         if groups < 1 or count < 1 or count % groups:
-            raise KpstraError(f"StRA: {name} = {count} cannot be split into groups = {groups}: choose a divisor of {count}")
+            raise KpstraError(f"StRA: {name} = {count} does not split into groups = {groups}: use a divisor of {count}")
 
 
 def check_feature_map(x: Tensor, channels: int, owner: str) -> None:

@@ -28,14 +28,14 @@ class LocalAttention(nn.Module):
     """The local operator ``s_i = sum_j a_ij u(x_j)`` over K x K neighbourhoods (eq. 2).
 
     The mask branch's second convolution has 1 + K*K outputs per convolution group, but its output is split as
-    [G maps nu | G x K*K logits omega], as the authors' code does: the groups of the convolution and of the masks differ.
+    [G maps nu | G x K*K logits omega], as the authors' code does: convolution groups and mask groups differ.
 
     Args:
         channels: C, divisible by ``groups``.
         groups: G, the number of modes.
         kernel_size: K, odd.
         ratio: the mask branch has C / ratio hidden channels.
-        value_conv: ``u`` is a grouped 1x1 convolution; ``False`` when the caller's own 1x1 convolution is ``u`` already.
+        value_conv: ``u`` is a grouped 1x1 convolution; ``False`` when the caller's own 1x1 convolution is ``u``.
     """
 
     def __init__(

@@ -23,8 +23,8 @@ RENAMES = (
 def from_reference(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the authors' weights to ours.
 
-    Takes the weights of one attention (``mask_conv.*``, ``value_conv.*``, ``moe.*``) for :class:`StRAttention`, those of a
-    whole network for ``resnet50_stra``, or a whole checkpoint (``state_dict`` inside), with or without ``module.``.
+    Takes the weights of one attention (``mask_conv.*``, ``value_conv.*``, ``moe.*``) for :class:`StRAttention`, those
+    of a whole network for ``resnet50_stra``, or a whole checkpoint (``state_dict`` inside), ``module.`` or not.
 
     Raises:
         KpstraError: nothing in ``state_dict`` bears the authors' names.
@@ -32,7 +32,8 @@ def from_reference(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     inner = state_dict.get("state_dict", state_dict)
     keys = [key.removeprefix("module.") for key in inner]
     if not any(re.search(r"(^|\.)(mask_conv|moe)\.", key) for key in keys):
-        raise KpstraError(f"not weights of the authors' StRA code: no mask_conv or moe among {', '.join(keys[:5]) or 'no keys'}")
+        found = ", ".join(keys[:5]) or "no keys"
+        raise KpstraError(f"not weights of the authors' StRA code: no mask_conv or moe among {found}")
     renamed = {}
     for key, value in zip(keys, inner.values(), strict=True):
         name = key
