@@ -1,0 +1,1 @@
+"""The shipped configurations, installed as the package ``kpstra_configs`` (see ``plugins.files.resolve_config``)."""

@@ -1,0 +1,58 @@
+"""``python -m reid_ext``: torchreid's ``scripts/main.py`` with the StRA models, checked settings, safe checkpoints."""
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from plugins.errors import KpstraError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser: torchreid's own options."""
+    parser = argparse.ArgumentParser(
+        prog="reid-ext",
+        description="Train or test a re-identification network with torchreid.",
+        epilog="example: reid-ext --config-file configs/reid/resnet50_stra.yaml --root DATA train.batch_size 64",
+    )
+    parser.add_argument("--config-file", default="", metavar="YAML", help="a path, or a shipped configuration's name")
+    parser.add_argument("-s", "--sources", nargs="+", default=[], metavar="NAME", help="data sets to train on")
+    parser.add_argument("-t", "--targets", nargs="+", default=[], metavar="NAME", help="data sets to test on")
+    parser.add_argument("--transforms", nargs="+", default=[], metavar="NAME", help="training augmentations")
+    parser.add_argument("--root", default="", metavar="FOLDER", help="the folder that holds the data sets")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="key value", help="settings, after all options")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
+    args = build_parser().parse_args(argv)
+    started, save_dir = time.time(), None
+    try:
+        from .config import load_config
+        from .training import run  # imports torchreid, whose absence is a KpstraError
+
+        cfg = load_config(args.config_file, args.opts, args.root, args.sources, args.targets, args.transforms)
+        save_dir = cfg.data.save_dir
+        run(cfg)
+    except KpstraError as error:
+        print(f"reid-ext: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nreid-ext: interrupted; {_how_to_go_on(save_dir, started)}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _how_to_go_on(save_dir: str | None, started: float) -> str:
+    from .training import last_checkpoint
+
+    path = last_checkpoint(save_dir, since=started) if save_dir else None
+    if path is None:
+        return "no epoch was finished in this run; start it again as before"
+    return f"to go on, give the same command with `model.resume {path}` added at its end"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
