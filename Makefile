@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Two cores that are shared: threads that wait must not spin.
+export OMP_WAIT_POLICY := PASSIVE
+
 .PHONY: demo test test-all lint clean
 
 $(STAMP): setup.py

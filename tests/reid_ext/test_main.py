@@ -23,11 +23,16 @@ def arguments(root, save_dir, *opts):
     return ["--root", str(root), *SMALL, "data.save_dir", str(save_dir), *opts]
 
 
+def heed_interrupts():
+    """A shell that starts the tests in the background makes them, and what they start, ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def stopped_at(line_start, sent, root, save_dir, *opts):
     """Run the command line, send it the signal when a line starts so, and return the process and its errors."""
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "reid_ext", *arguments(root, save_dir, *opts)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts,
         env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
     )  # fmt: skip
     for line in process.stdout:
