@@ -25,6 +25,7 @@ setup(
         "reid": [
             "torchvision", "torchreid>=0.2.5", "yacs", "tensorboard", "tqdm", "timm", "matplotlib", *TORCHREID_NEEDS,
         ],
+        "tools": ["matplotlib", "tqdm"],
         "dev": ["pytest", "pytest-xdist", "ruff"],
     },
     entry_points={"console_scripts": ["reid-ext=reid_ext.__main__:main"]},

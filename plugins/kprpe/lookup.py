@@ -12,7 +12,8 @@ def lookup(values: Tensor, index: Tensor) -> Tensor:
     """
     if index.ndim == 3:
         return lookup(values, index[0]) + lookup(values, index[1])
-    return values.index_select(-1, index.reshape(-1)).unflatten(-1, index.shape)
+    flat = index.reshape(-1).expand(*values.shape[:-1], -1)
+    return torch.gather(values, -1, flat).unflatten(-1, index.shape)
 
 
 def lookup_queries(values: Tensor, index: Tensor) -> Tensor:

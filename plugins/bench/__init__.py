@@ -1,0 +1,1 @@
+"""Benchmarks: ratios within one process, interleaved, after a warm-up, as medians."""

@@ -1,0 +1,50 @@
+"""``python -m plugins.bench kprpe``: measure, print a table, write JSON."""
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ..errors import KpstraError, one_of
+from ..files import atomic_write
+from . import kprpe
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0, or 2 for the user's mistake."""
+    parser = argparse.ArgumentParser(prog="python -m plugins.bench", description=__doc__)
+    parser.add_argument("what", choices=["kprpe"])
+    parser.add_argument("--shapes", nargs="+", default=list(kprpe.SHAPES), metavar="NAME", help="default: all")
+    parser.add_argument("--repeats", type=int, default=7, help="counted rounds")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured there")
+    args = parser.parse_args(argv)
+    try:
+        for name in args.shapes:
+            one_of(name, kprpe.SHAPES, "--shapes")
+        if args.repeats < 1:
+            raise KpstraError(f"--repeats: {args.repeats}: expected 1 or more")
+        results = kprpe.run(torch.device(args.device), args.repeats, args.shapes)
+    except KpstraError as error:
+        print(f"plugins.bench: error: {error}", file=sys.stderr)
+        return 2
+    setting = {
+        "torch": torch.__version__, "threads": torch.get_num_threads(), "device": args.device,
+        "machine": platform.machine(), "repeats": args.repeats,
+    }  # fmt: skip
+    print(kprpe.table(results))
+    print(", ".join(f"{key} {value}" for key, value in setting.items()))
+    if args.json:
+        with atomic_write(args.json, "w") as stream:
+            json.dump({"setting": setting, "results": results}, stream, indent=1)
+        print(f"JSON: {args.json}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

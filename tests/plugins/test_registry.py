@@ -1,0 +1,104 @@
+"""The table of plugins, its command, entry points of other packages, the benchmark and the bias picture."""
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from plugins import registry
+from plugins.__main__ import main
+from plugins.bench import kprpe as bench_kprpe
+from plugins.bench.__main__ import main as bench
+from plugins.errors import KpstraError
+from plugins.kprpe import KeypointRPE
+from plugins.kprpe.draw import draw_bias
+
+
+def test_every_builder_loads():
+    for plugin in registry.plugins().values():
+        assert callable(plugin.load())
+
+
+def test_the_command_lists_all(capsys):
+    assert main() == 0
+    out = capsys.readouterr().out
+    assert all(plugin.name in out and plugin.summary in out for plugin in registry.BUILT_IN)
+
+
+def entry(value, name="theirs"):
+    return SimpleNamespace(name=name, value="their.module:plugin", load=lambda: value)
+
+
+def test_other_packages_add_theirs(monkeypatch):
+    theirs = registry.Plugin("theirs", "their host", "math:sqrt", "a square root")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry(theirs)])
+    assert registry.get("theirs").load()(4) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(object(), "expected a plugins.registry.Plugin"), (registry.BUILT_IN[0], "the name 'kprpe' is taken")],
+)
+def test_broken_entry_points_are_named(monkeypatch, capsys, value, message):
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry(value)])
+    assert main() == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_unknown_name_gets_the_nearest():
+    with pytest.raises(KpstraError, match=r"no plugin 'kprp' \(did you mean 'kprpe'\?\)"):
+        registry.get("kprp")
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    shape = bench_kprpe.Shape(2, 16, 2, 2, 3, 4, 5, 2, windows=2)
+    monkeypatch.setattr(bench_kprpe, "SHAPES", {"tiny": shape})
+    return shape
+
+
+def test_the_benchmark_measures_every_variant(tiny, tmp_path, capsys):
+    arguments = ["--repeats", "2", "--shapes", "tiny", "--device", "cpu", "--json", str(tmp_path / "b.json")]
+    assert bench(["kprpe", *arguments]) == 0
+    written = json.loads((tmp_path / "b.json").read_text())
+    result = written["results"]["tiny"]
+    for phase in ("forward", "train step"):
+        assert set(result[phase]) == set(bench_kprpe.VARIANTS) and result[phase]["none"]["median"] == 1
+    naive, ours = (result["bytes of f(P) per image"][f"KP-RPE {which}"] for which in ("naive", "ours"))
+    assert naive == 12 * ours  # N times smaller
+    assert capsys.readouterr().out.count("| tiny |") == len(bench_kprpe.VARIANTS)
+
+
+def test_the_benchmarks_naive_formula_equals_ours(tiny):
+    naive, ours = (bench_kprpe.Transformer(tiny, f"KP-RPE {which}") for which in ("naive", "ours"))
+    nn.init.normal_(naive.linear.weight)
+    ours.rpe.load_reference(naive.linear.weight, naive.linear.bias)
+    keypoints = torch.rand(2, 5, 2)
+    for layer in range(2):
+        pair = [net.bias(net.prepare(keypoints), layer, keypoints) for net in (naive, ours)]
+        torch.testing.assert_close(*pair, atol=1e-5, rtol=1e-5)
+
+
+def test_the_benchmark_names_a_wrong_shape(tiny, capsys):
+    assert bench(["kprpe", "--shapes", "tinny"]) == 2
+    assert "did you mean 'tiny'" in capsys.readouterr().err
+
+
+def test_the_picture_shows_the_bias_of_each_query():
+    rpe = KeypointRPE(3, (4, 2), 1, 1)
+    nn.init.normal_(rpe.table_weight)
+    keypoints = torch.rand(2, 3, 2)
+    bias = rpe.bias(keypoints, 0)[:, 0]
+    figure = draw_bias(bias, (4, 2), [(0, 0), (3, 1)], keypoints, images=[np.zeros((8, 4))] * 2, titles=["a", "b"])
+    panels = figure.axes[:6]
+    np.testing.assert_allclose(panels[2].images[0].get_array(), bias[0, 7].detach().view(4, 2), rtol=1e-6)
+    np.testing.assert_allclose(panels[4].images[0].get_array(), bias[1, 0].detach().view(4, 2), rtol=1e-6)
+
+
+def test_the_picture_refuses_what_does_not_fit():
+    with pytest.raises(KpstraError, match="do not fit the grid"):
+        draw_bias(torch.zeros(1, 9, 9), (4, 2), [(0, 0)], torch.zeros(1, 3, 2))
+    with pytest.raises(KpstraError, match=r"query \(4, 0\) lies outside"):
+        draw_bias(torch.zeros(1, 8, 8), (4, 2), [(4, 0)], torch.zeros(1, 3, 2))
