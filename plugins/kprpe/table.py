@@ -106,7 +106,8 @@ class KeypointTable(nn.Module):
         return known[1]
 
     def train(self, mode: bool = True) -> KeypointTable:
-        self._cache.clear()
+        if mode:
+            self._cache.clear()
         return super().train(mode)
 
     def __getstate__(self) -> dict:
