@@ -1,0 +1,1 @@
+"""Samples of sequences: the data set, samplers, the collate function and transforms."""
