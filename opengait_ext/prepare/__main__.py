@@ -1,0 +1,45 @@
+"""``python -m opengait_ext.prepare``: raw silhouettes and poses to OpenGait's layout."""
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from plugins.errors import KpstraError
+
+from . import __doc__ as RULES
+from .run import prepare
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser."""
+    parser = argparse.ArgumentParser(prog="python -m opengait_ext.prepare", description=RULES,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--silhouettes", required=True, metavar="DIR", help="<id>/<cam_video>/<seq>/<frame>.png")
+    parser.add_argument("--poses", required=True, metavar="DIR", help="<id>/<cam_video>/<seq>/<frame>.txt")
+    parser.add_argument("--output", required=True, metavar="DIR", help="a new folder, or one to continue")
+    parser.add_argument("--size", type=int, default=64, metavar="S", help="height and width, even (default 64)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
+    return parser
+
+
+def guarded(program: str, function: Callable[..., object], **arguments: object) -> int:
+    """Call ``function``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
+    try:
+        function(**arguments)
+    except KpstraError as error:
+        print(f"{program}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\n{program}: interrupted; the same command goes on from there", file=sys.stderr)
+        return 130
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run with the arguments ``argv``; return the exit status."""
+    return guarded("opengait_ext.prepare", prepare, **vars(build_parser().parse_args(argv)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
