@@ -12,11 +12,12 @@ export OMP_WAIT_POLICY := PASSIVE
 $(STAMP): setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch torchvision
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[reid,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[reid,opengait,dev]'
 	touch $@
 
 demo: $(STAMP)
 	$(BIN)/python -m reid_ext.demo
+	$(BIN)/python -m opengait_ext.demo
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -15,18 +15,24 @@ setup(
     license="MIT",
     python_requires=">=3.10",
     packages=[
-        *find_packages(include=["plugins", "plugins.*", "reid_ext", "reid_ext.*"]),
+        *find_packages(include=["plugins", "plugins.*", "reid_ext", "reid_ext.*", "opengait_ext", "opengait_ext.*"]),
         "kpstra_configs",
     ],
     package_dir={"kpstra_configs": "configs"},
-    package_data={"kpstra_configs": ["*.yaml", "reid/*.yaml"]},
+    package_data={
+        "kpstra_configs": ["*.yaml", "reid/*.yaml", "opengait/*.yaml"],
+        "opengait_ext": ["embedded/**/*.py", "embedded/**/*.yaml"],
+    },
     install_requires=["torch>=2.6", "numpy"],
     extras_require={
         "reid": [
             "torchvision", "torchreid>=0.2.5", "yacs", "tensorboard", "tqdm", "timm", "matplotlib", *TORCHREID_NEEDS,
         ],
+        "opengait": [  # einops and kornia: a checkout of OpenGait imports them
+            "torchvision", "PyYAML", "opencv-python-headless", "tqdm", "tensorboard", "matplotlib", "einops", "kornia",
+        ],
         "tools": ["matplotlib", "tqdm"],
         "dev": ["pytest", "pytest-xdist", "ruff"],
     },
-    entry_points={"console_scripts": ["reid-ext=reid_ext.__main__:main"]},
+    entry_points={"console_scripts": ["reid-ext=reid_ext.__main__:main", "opengait-ext=opengait_ext.__main__:main"]},
 )

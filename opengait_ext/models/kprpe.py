@@ -1,0 +1,98 @@
+"""SwinGait with keypoint relative position encoding (KP-RPE, CVPR 2024), by injection into the host's transformer."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, optim
+
+from plugins.errors import KpstraError
+from plugins.kprpe import KPRPEHandle, inject_kprpe
+
+from ..pictures import bias_picture, keypoint_picture
+from .swingait import SizedSwinGait, SwinGait2D
+from .tokens import TOKENS
+
+
+class KeypointBias:
+    """Gives a SwinGait keypoints: the second modality of its input steers the attention biases.
+
+    ``model_cfg.kprpe`` holds the fields of :class:`plugins.kprpe.KPRPEConfig` (formulation, distance, grid, mode, ...)
+    and ``confidence``: whether a joint's score weights its part of f(P).
+    """
+
+    def build_network(self, model_cfg: Mapping) -> None:
+        """Build the network and inject KP-RPE, zero at first, so that it starts as one without position bias."""
+        super().build_network(model_cfg)
+        settings = {"num_keypoints": 17, **(model_cfg.get("kprpe") or {})}
+        self.uses_confidence, self.num_keypoints = settings.pop("confidence", False), settings["num_keypoints"]
+        if not isinstance(self.uses_confidence, bool):
+            raise KpstraError(f"model_cfg.kprpe.confidence: {self.uses_confidence!r}: expected true or false")
+        try:
+            inject_kprpe(self.transformer, {"feature_size": TOKENS, **settings})
+        except KpstraError as error:
+            raise KpstraError(f"model_cfg.{error}") from error
+
+    @property
+    def kprpe(self) -> KPRPEHandle:
+        """The injected attentions."""
+        return KPRPEHandle(self.transformer)
+
+    def get_optimizer(self, optimizer_cfg: Mapping) -> optim.Optimizer:
+        """Return the host's optimiser with KP-RPE in a group of its own: the transformer's rate, no weight decay."""
+        optimizer = super().get_optimizer(optimizer_cfg)
+        ours = list(self.kprpe.parameters())
+        for group in optimizer.param_groups:
+            group["params"] = [p for p in group["params"] if not any(p is q for q in ours)]
+        optimizer.add_param_group({"params": ours, "lr": optimizer_cfg["lr"], "weight_decay": 0.0})
+        return optimizer
+
+    def forward(self, inputs: tuple) -> dict[str, Any]:
+        """Run SwinGait under the keypoints of its input.
+
+        Args:
+            inputs: ((silhouettes (n, s, H, W), keypoints (n, s, L, 3)), labels, types, views, sequence lengths);
+                keypoints are (x, y, score) in pixels of the silhouettes, whole numbers being pixel centres.
+        """
+        modalities, *others = inputs
+        silhouettes, keypoints = self._checked(modalities)
+        points = normalised(keypoints, silhouettes.shape[-2:])
+        confidence = keypoints[..., 2].clamp(0, 1) if self.uses_confidence else None
+        with self.kprpe.set_keypoints(points, confidence):
+            output = super().forward(([silhouettes], *others))
+        if self.training and (self.iteration + 1) % self.engine_cfg["log_iter"] == 0:
+            output["visual_summary"]["image/keypoints"] = keypoint_picture(silhouettes[0], keypoints[0])
+            output["visual_summary"]["image/bias"] = bias_picture(
+                self.kprpe, points[0], None if confidence is None else confidence[0]
+            )
+        return output
+
+    def _checked(self, modalities: list[Tensor]) -> tuple[Tensor, Tensor]:
+        if len(modalities) != 2:
+            raise KpstraError(
+                f"{type(self).__name__}: {len(modalities)} modalities, expected silhouettes and keypoints; "
+                "check data_cfg.data_in_use, and prepare the data with `python -m opengait_ext.prepare`"
+            )
+        silhouettes, keypoints = modalities[0], modalities[1].detach()
+        expected = (*silhouettes.shape[:2], self.num_keypoints, 3)
+        if silhouettes.ndim != 4 or tuple(keypoints.shape) != expected:
+            raise KpstraError(
+                f"{type(self).__name__}: keypoints {tuple(keypoints.shape)} with silhouettes {tuple(silhouettes.shape)}"
+                f", expected {expected}; silhouettes must come first and keypoints second (0_sil, 1_keypoints)"
+            )
+        return silhouettes, keypoints
+
+
+class SwinGait2DKPRPE(KeypointBias, SwinGait2D):
+    """SwinGait-2D with KP-RPE, the model of the paper's Table 5."""
+
+
+class SwinGait3DKPRPE(KeypointBias, SizedSwinGait):
+    """OpenGait's SwinGait (windows over three frames) with KP-RPE: each token follows its own frame's keypoints."""
+
+
+def normalised(keypoints: Tensor, size: tuple[int, int]) -> Tensor:
+    """Pixels (x, y, ...) of an image of (height, width) -> (x, y) in [0, 1] of that image: (x + 1/2) / width."""
+    extent = torch.tensor([size[1], size[0]], dtype=keypoints.dtype, device=keypoints.device)
+    return (keypoints[..., :2] + 0.5) / extent
