@@ -52,11 +52,11 @@ def tables(state: Mapping[str, Tensor], model_cfg: Mapping[str, Any]) -> dict[st
 
 @torch.no_grad()
 def draw(rpe: WindowedKeypointRPE, silhouettes: np.ndarray, keypoints: np.ndarray, path: Path) -> Path:
-    """Draw B_ij of the first window, mean over heads, for frames (rows) and queries i (columns), over all keys j.
+    """Draw B_ij of the first window, mean over heads: a row for each person, a column for each query i.
 
     Args:
-        silhouettes: (frames, H, W).
-        keypoints: (frames, L, 3) in pixels of the silhouettes.
+        silhouettes: (people, H, W), one frame each.
+        keypoints: (people, L, 3) in pixels of the silhouettes.
     """
     from plugins.kprpe.draw import draw_bias
 
@@ -68,7 +68,7 @@ def draw(rpe: WindowedKeypointRPE, silhouettes: np.ndarray, keypoints: np.ndarra
     bias = bias.expand(len(points), -1, -1)
     middle = plane[0] // 2
     queries = [(middle, 0), (middle, plane[1] // 2), (middle, plane[1] - 1)]
-    figure = draw_bias(bias, plane, queries, points, silhouettes, [f"frame {i}" for i in range(len(points))])
+    figure = draw_bias(bias, plane, queries, points, silhouettes, [f"person {i + 1}" for i in range(len(points))])
     with atomic_write(path) as stream:
         figure.savefig(stream, format="png")
     return path

@@ -47,13 +47,14 @@ def draw_bias(
     limit = max(float(np.abs(shown).max()), 1e-12)
     first = int(images is not None)
     rows, columns = len(maps), len(queries) + first
-    figure = Figure(figsize=(1.7 * columns + 0.9, 1.7 * height / width * rows + 0.5), dpi=110, layout="constrained")
+    shapes = [height / width] if images is None else [height / width, *(im.shape[0] / im.shape[1] for im in images)]
+    figure = Figure(figsize=(1.7 * columns + 0.9, 1.7 * max(shapes) * rows + 0.5), dpi=110, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     for b in range(rows):
         for ax in axes[b]:
             ax.set_axis_off()
         if images is not None:
-            axes[b, 0].imshow(images[b], cmap="gray", extent=(0, 1, 1, 0), aspect=height / width)
+            axes[b, 0].imshow(images[b], cmap="gray", extent=(0, 1, 1, 0), aspect=shapes[b + 1])
             _joints(axes[b, 0], points[b])
         for i, (row, column) in enumerate(queries):
             ax = axes[b, i + first]
