@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from plugins.errors import KpstraError
@@ -24,34 +25,37 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--raw", default=RAW, metavar="FOLDER", help="holds 2D_Silhouettes and 2D_Poses")
     parser.add_argument("--host", default="auto", metavar="auto|opengait|embedded|PATH")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as trainer_cfg.total_iter=100")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; return the exit status."""
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_intermixed_args(argv)
     try:
-        demo(Path(args.output), Path(args.raw), args.host, args.device)
+        demo(Path(args.output), Path(args.raw), args.host, args.device, args.overrides)
     except KpstraError as error:
         print(f"opengait_ext.demo: error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def demo(output: Path, raw: Path, host: str, device: str) -> None:
+def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[str] = ()) -> None:
     """Prepare, train, test, draw; print the metrics and where everything is."""
     from .biases import draw, tables
     from .doctor import overlay_sheet, sequences
     from .host import find_host
     from .hosted import read_checkpoint
     from .launch import Run, launch
-    from .prepare.run import prepare
-    from .settings import read_yaml
+    from .prepare import prepare
+    from .settings import read_yaml, set_value
 
     started, data = time.monotonic(), output / "data"
     prepare(raw / "2D_Silhouettes", raw / "2D_Poses", data)
     settings = read_yaml(resolve_config(CONFIG))
-    overrides = [f"data_cfg.dataset_root={data}"]
+    overrides = [f"data_cfg.dataset_root={data}", *overrides]
+    for override in overrides:
+        set_value(settings, override)
     options = {"host": host, "device": device, "workdir": str(output), "overrides": overrides}
     launch(Run(CONFIG, "train", **options))
     measured = launch(Run(CONFIG, "test", **options)) or {}
@@ -62,9 +66,9 @@ def demo(output: Path, raw: Path, host: str, device: str) -> None:
     weights = read_checkpoint(str(checkpoint), torch.device("cpu"))["model"]
     name, rpe = list(tables(weights, settings["model_cfg"]).items())[-1]
     silhouettes, keypoints = zip(*[(s[0], k[0]) for _, s, k in sequences(data)[::8][:FRAMES]], strict=True)
-    biases = draw(rpe, _stack(silhouettes), _stack(keypoints), output / "bias.png")
+    biases = draw(rpe, np.stack(silhouettes), np.stack(keypoints), output / "bias.png")
     sheet = overlay_sheet(data, settings["trainer_cfg"]["joint_transform"], output / "overlay.png")
-    print(f"\nSwinGait-2D with KP-RPE, {engine['total_iter']} iterations, host {find_host(host)}, "
+    print(f"\n== SwinGait-2D with KP-RPE: {engine['total_iter']} iterations, host {find_host(host)}, "
           f"{time.monotonic() - started:.0f} s in all")  # fmt: skip
     for metric, value in measured.items():
         print(f"  {metric.rpartition('/')[2]:8s} {value:6.2f} %")
@@ -73,12 +77,6 @@ def demo(output: Path, raw: Path, host: str, device: str) -> None:
                         (f"bias of {name} under the joints of four people", biases), ("checkpoint", checkpoint),
                         ("TensorBoard", folder / "summary")):  # fmt: skip
         print(f"  {what}: {where}")
-
-
-def _stack(arrays: Sequence):
-    import numpy as np
-
-    return np.stack(arrays)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,9 @@ def build_joint_transform(config: Sequence[Mapping] | Mapping | None, key: str) 
     Raises:
         KpstraError: unknown step or argument.
     """
-    nodes = [config] if isinstance(config, Mapping) else list(config or [])
+    nodes = [config] if isinstance(config, Mapping) else config or []
+    if not isinstance(nodes, Sequence):
+        raise KpstraError(f"{key}: {config!r}: expected a list of steps")
     steps = [_build(node, f"{key}.{i}") for i, node in enumerate(nodes)]
 
     def joint_transform(silhouettes: np.ndarray, keypoints: np.ndarray) -> Pair:

@@ -35,21 +35,25 @@ def write_data(root: Path, frames: int = 12) -> Path:
     return root
 
 
-def run(root: Path, *arguments: str, config="opengait/pets_swingait2d_kprpe", host=EMBEDDED, processes=1, workdir="run",
-        expect: int | None = 0) -> subprocess.CompletedProcess:  # fmt: skip
-    """Run ``python -m opengait_ext`` on :func:`write_data`'s data in its own process; check its exit status."""
+def command(root: Path, *arguments: str, config="opengait/pets_swingait2d_kprpe", host=EMBEDDED, processes=1,
+            workdir="run") -> list[str]:  # fmt: skip
+    """The command line ``python -m opengait_ext`` on :func:`write_data`'s data."""
     launcher = ["-m"] if processes == 1 else ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node",
                                               str(processes), "-m"]  # fmt: skip
-    command = [
+    return [
         sys.executable, "-W", "ignore", *launcher, "opengait_ext", "--cfgs", config, "--host", host, "--device", "cpu",
         "--workdir", str(root / workdir), f"data_cfg.dataset_root={root / 'data'}",
         f"data_cfg.dataset_partition={root / 'partition.json'}", "trainer_cfg.log_iter=1",
         "trainer_cfg.sampler.frames_num_fixed=3", "trainer_cfg.sampler.frames_skip_num=1", *arguments,
     ]  # fmt: skip
+
+
+def run(root: Path, *arguments: str, expect: int = 0, **options) -> subprocess.CompletedProcess:
+    """Run :func:`command` in a process of its own; check its exit status."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
-    if expect is not None:
-        assert done.returncode == expect, done.stdout[-2000:] + done.stderr[-4000:]
+    done = subprocess.run(command(root, *arguments, **options), capture_output=True, text=True, timeout=300,
+                          env=environment)  # fmt: skip
+    assert done.returncode == expect, done.stdout[-2000:] + done.stderr[-4000:]
     return done
 
 
