@@ -15,7 +15,7 @@ from plugins.files import resolve_config
 
 RAW = "tests/data/pets-mini/gait_raw"
 CONFIG = "opengait/pets_swingait2d_kprpe"
-FRAMES = 4
+PEOPLE = 4
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -46,6 +46,7 @@ def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[st
     from .doctor import overlay_sheet, sequences
     from .host import find_host
     from .hosted import read_checkpoint
+    from .joint import build_joint_transform
     from .launch import Run, launch
     from .prepare import prepare
     from .settings import read_yaml, set_value
@@ -65,8 +66,10 @@ def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[st
     checkpoint = folder / "checkpoints" / f"{engine['save_name']}-{engine['total_iter']:0>5}.pt"
     weights = read_checkpoint(str(checkpoint), torch.device("cpu"))["model"]
     name, rpe = list(tables(weights, settings["model_cfg"]).items())[-1]
-    silhouettes, keypoints = zip(*[(s[0], k[0]) for _, s, k in sequences(data)[::8][:FRAMES]], strict=True)
-    biases = draw(rpe, np.stack(silhouettes), np.stack(keypoints), output / "bias.png")
+    people = [pair for _, *pair in sequences(data)[::8][:PEOPLE]]
+    as_tested = build_joint_transform(settings["evaluator_cfg"]["joint_transform"], "joint_transform")
+    shown = as_tested(*(np.stack([pair[modality][0] for pair in people]) for modality in (0, 1)))
+    biases = draw(rpe, *shown, output / "bias.png")
     sheet = overlay_sheet(data, settings["trainer_cfg"]["joint_transform"], output / "overlay.png")
     print(f"\n== SwinGait-2D with KP-RPE: {engine['total_iter']} iterations, host {find_host(host)}, "
           f"{time.monotonic() - started:.0f} s in all")  # fmt: skip

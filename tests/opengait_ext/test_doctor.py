@@ -36,7 +36,8 @@ def test_all_is_well(data, capsys):
     status, printed, sheet = diagnose(data, capsys=capsys)
     assert status == 0 and "LOOK" not in printed.out
     for part in ("host: embedded", "torch 2", "device: ", "32 sequences; files in each: 2 in 32",
-                 "training identities: 4 of", "probe sequences: 4 of the 4", "identities both in TRAIN_SET and TEST_SET: none"):  # fmt: skip
+                 "training identities: 4 of", "probe sequences: 4 of the 4",
+                 "identities both in TRAIN_SET and TEST_SET: none"):  # fmt: skip
         assert part in printed.out
     assert float(re.search(r"on the body: ([\d.]+)%", printed.out)[1]) > 90
     picture = cv2.imread(str(sheet))
