@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .files import read_bytes
+
 JOINTS = 17
 VALUES = 2 + 3 * JOINTS
 
@@ -20,8 +22,7 @@ BOX_RULES = {"no_body_box": "no confident head joint, ankle or torso joint to al
 def read_pose(path: str | Path) -> tuple[np.ndarray | None, str]:
     """Read two numbers and 17 x (x, y, score), comma-separated, as (17, 3); or ``None`` and the rule."""
     try:
-        with open(path, "rb", buffering=0) as stream:
-            values = list(map(float, stream.read().replace(b",", b" ").split()))
+        values = list(map(float, read_bytes(path).replace(b",", b" ").split()))
     except FileNotFoundError:
         return None, "missing"
     except (OSError, ValueError):

@@ -42,14 +42,14 @@ def prepare_sequence(silhouettes: Path, poses: Path, size: int) -> Prepared:
     counts["stray poses"] = len(stems.difference(name[:-4] for name in names))
     images = np.empty((len(names), size, size), np.uint8)
     placements, raw = np.empty((len(names), 4)), np.zeros((len(names), JOINTS, 3))
-    kept = 0
+    silhouettes_folder, poses_folder, kept = str(silhouettes), str(poses), 0
     for name in names:
         try:
-            placements[kept] = align_silhouette(read_silhouette(f"{silhouettes}/{name}"), images[kept])
+            placements[kept] = align_silhouette(read_silhouette(f"{silhouettes_folder}/{name}"), images[kept])
         except Dropped as dropped:
             counts[f"frames {dropped}"] += 1
             continue
-        pose, broken = read_pose(f"{poses}/{name[:-4]}.txt") if name[:-4] in stems else (None, "missing")
+        pose, broken = read_pose(f"{poses_folder}/{name[:-4]}.txt") if name[:-4] in stems else (None, "missing")
         if pose is None:
             counts[f"poses {broken}"] += 1
         else:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from .files import read_bytes
+
 MIN_SUM = 10000  # OpenGait's threshold on the raw image's pixel sum
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
@@ -38,8 +40,7 @@ def read_silhouette(path: str | Path) -> np.ndarray:
         Dropped: unreadable, or a PNG without its end (some versions of OpenCV decode a part of it without a word).
     """
     try:
-        with open(path, "rb", buffering=0) as stream:
-            data = stream.read()
+        data = read_bytes(path)
     except OSError:
         raise Dropped("unreadable") from None
     if not data or (data.startswith(PNG_START) and PNG_END not in data[-64:] and PNG_END not in data):
