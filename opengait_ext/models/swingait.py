@@ -3,12 +3,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from modeling.models.swingait import SwinGait, SwinTransformer3D, SwinTransformerBlock3D
+from modeling.models.swingait import SwinGait, SwinTransformer3D
 from modeling.modules import BasicBlock2D, SeparateFCs, SetBlockWrapper
-from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch import nn
 
 from plugins.errors import KpstraError, nearest
+
+from .blocks import FusedBlock, RecomputedBlock, use_fused
 
 WIDTH, HEADS, DROP_PATH = 256, (16, 32), 0.1  # hard-coded in the host
 TRANSFORMER_KEYS = ("embed_dim", "num_heads", "window", "drop_path", "checkpoint")
@@ -38,10 +39,7 @@ class SizedSwinGait(SwinGait):
             self.transformer.num_features, self.transformer.norm = width, nn.LayerNorm(width)
         necks = model_cfg["SeparateBNNecks"]
         self.FCs = SeparateFCs(necks["parts_num"], in_channels=width, out_channels=necks["in_channels"])
-        if settings["checkpoint"]:
-            for block in self.transformer.modules():
-                if type(block) is SwinTransformerBlock3D:
-                    block.__class__ = RecomputedBlock
+        use_fused(self.transformer, RecomputedBlock if settings["checkpoint"] else FusedBlock)
 
 
 class SwinGait2D(SizedSwinGait):
@@ -62,16 +60,6 @@ class SwinGait2D(SizedSwinGait):
         self.inplanes = backbone["channels"][0]
         blocks = self.make_layer(BasicBlock2D, backbone["channels"][1], [2, 2], backbone["layers"][1], mode="2d")
         self.layer2 = SetBlockWrapper(blocks)
-
-
-class RecomputedBlock(SwinTransformerBlock3D):
-    """A transformer block that keeps only its input for the backward pass and computes the rest again."""
-
-    def forward(self, x: Tensor, mask_matrix: Tensor) -> Tensor:
-        """x: (B, T, H, W, C)."""
-        if not self.training:
-            return super().forward(x, mask_matrix)
-        return checkpoint(super().forward, x, mask_matrix, use_reentrant=False)
 
 
 def transformer_settings(model_cfg: Mapping, window: tuple[int, int, int]) -> dict:

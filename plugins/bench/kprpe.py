@@ -8,8 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..kprpe import KeypointRPE, relative_buckets
+from ..kprpe.attention import attend
 from ..kprpe.lookup import lookup
 from ..kprpe.rpe import patch_centres
+from ..kprpe.window_attention import attend_windows
 from .measure import interleaved, ratios, saved_bytes
 
 VARIANTS = ("none", "plain RPE", "iRPE contextual", "KP-RPE naive", "KP-RPE ours")
@@ -71,7 +73,7 @@ class Transformer(nn.Module):
             n, tokens, dim = x.shape
             qkv = block["qkv"](block["norm1"](x)).view(n, tokens, 3, self.shape.heads, -1)
             q, k, v = qkv.permute(2, 0, 3, 1, 4)
-            y = F.scaled_dot_product_attention(q, k, v, self.bias(shared, layer, q))
+            y = self.attend(q, k, v, shared, layer)
             x = x + block["proj"](y.transpose(1, 2).reshape(n, tokens, dim))
             x = x + block["mlp"](block["norm2"](x))
         return x
@@ -83,20 +85,24 @@ class Transformer(nn.Module):
             return self.linear(d).unflatten(2, (self.shape.depth, self.shape.heads, self.buckets))
         return self.rpe.factors(keypoints) if self.variant == "KP-RPE ours" else None
 
-    def bias(self, shared, layer: int, q: Tensor) -> Tensor | None:
-        """Return the attention bias of one layer for all windows."""
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, shared, layer: int) -> Tensor:
+        """Attend under the variant's bias; ours with our attention, the others with SDPA."""
         if self.variant == "none":
-            return None
+            return F.scaled_dot_product_attention(q, k, v)
+        if self.variant != "KP-RPE ours":
+            return F.scaled_dot_product_attention(q, k, v, self.bias(shared, layer, q))
+        bias = self.rpe.bias(shared, layer)
+        return attend(q, k, v, bias) if self.shape.windows == 1 else attend_windows(q, k, v, bias.unsqueeze(1))
+
+    def bias(self, shared, layer: int, q: Tensor) -> Tensor:
+        """Return the attention bias of one layer for all windows, written plainly."""
         if self.variant == "plain RPE":
             return lookup(self.table[layer], self.index)
         if self.variant == "iRPE contextual":
             values = q @ self.table[layer].T * q.shape[-1] ** -0.5
             return values.gather(3, self.index.expand(*q.shape[:2], -1, -1))
-        if self.variant == "KP-RPE naive":
-            f = shared[:, :, layer].transpose(1, 2)  # B, heads, N, K
-            bias = f.gather(3, self.index.expand(*f.shape[:2], -1, -1))
-        else:
-            bias = self.rpe.bias(shared, layer)
+        f = shared[:, :, layer].transpose(1, 2)  # B, heads, N, K
+        bias = f.gather(3, self.index.expand(*f.shape[:2], -1, -1))
         windows = self.shape.windows
         return bias if windows == 1 else bias.unsqueeze(1).expand(-1, windows, -1, -1, -1).flatten(0, 1)
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import KpstraError
-from .attention import attend
 from .context import KeypointContext
 from .rpe import KeypointRPE
 from .table import Factors
+from .window_attention import attend_windows
 from .windowed import WindowedKeypointRPE, spread
 
 
@@ -30,7 +30,7 @@ class KeypointAttention:
     def keypoint_factors(self) -> tuple[Factors, int]:
         """Return the factors of the running forward, and the number of frames of a sequence."""
         points, confidence = self.kprpe_context.get()
-        return self.kprpe.factors(points, confidence), points.shape[1] if points.ndim == 4 else 1
+        return self.kprpe.factors(points, confidence, finite=True), points.shape[1] if points.ndim == 4 else 1
 
     def scaled(self, bias: Tensor) -> Tensor:
         """Give the bias the weights' type, after eq. 5's division where that is asked for."""
@@ -95,21 +95,22 @@ class WindowAttention(KeypointAttention):
 class SequenceWindowAttention(KeypointAttention):
     """OpenGait's ``WindowAttention3D``, given windows (B * windows, n, C) of sequences; it has no hook for the bias."""
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """As the host's: softmax(q k^T scale + B + mask) v; ``mask`` is (windows of a sequence, n, n) or None."""
-        windows, n, channels = x.shape
-        q, k, v = self.qkv(x).view(windows, n, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # windows, heads, n, d
+    def forward(self, x: Tensor, mask: Tensor | None = None, tokens: int | None = None) -> Tensor:
+        """As the host's: softmax(q k^T scale + B + mask) v; ``mask`` is (windows of a sequence, n, n) or None.
+
+        ``tokens``: n where the rows of x beyond it are padding.
+        """
+        windows, rows, channels = x.shape
+        n = tokens or rows
+        q, k, v = self.qkv(x).view(windows, rows, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # windows, heads, n, d
         factors, frames = self.keypoint_factors()
-        bias = self.scaled(spread(self.kprpe.frame_bias(factors, 0, frames), windows))  # windows or 1, heads, n, n
+        bias = self.scaled(self.kprpe.frame_bias(factors, 0, frames))  # compact: frames, places, heads, n, n
         if self.kprpe_adds:
             table = self.relative_position_bias_table[self.relative_position_index[:n, :n].reshape(-1)]
             bias = bias + table.view(n, n, -1).permute(2, 0, 1)
-        if mask is not None:
-            mask = mask.to(bias.dtype).unsqueeze(1).repeat(windows // mask.shape[0], 1, 1, 1)
-            bias = bias + mask
         dropout = self.attn_drop.p if self.training else 0.0
-        out = attend(q, k, v, bias, self.scale, dropout).transpose(1, 2).reshape(windows, n, channels)
-        return self.proj_drop(self.proj(out))
+        out = attend_windows(q, k, v, bias, mask, self.scale, dropout).transpose(1, 2)
+        return self.proj_drop(self.proj(out.reshape(windows, rows, channels)))
 
 
 def recognise(module: nn.Module) -> type[KeypointAttention] | None:

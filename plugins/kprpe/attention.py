@@ -24,8 +24,9 @@ def attend(
 ) -> Tensor:
     """Return ``softmax(q k^T scale + B) v``.
 
-    Under autocast and for half types the bias is rounded to the queries' type after it was computed in float32; the
-    softmax is torch's own.
+    Under autocast and for half types the bias is rounded to the queries' type after it was computed in float32. Where a
+    bias wants a gradient, torch's fused attention leaves its fast path, except on CUDA; there the formula as it stands
+    is faster.
 
     Args:
         query, key, value: (..., heads, N, head_dim).
@@ -37,9 +38,21 @@ def attend(
     Returns:
         (..., heads, N, head_dim).
     """
-    if scale_bias:
-        bias = bias * (scale or query.shape[-1] ** -0.5)
-    return F.scaled_dot_product_attention(query, key, value, bias.to(query.dtype), dropout, scale=scale)
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    bias = (bias * scale if scale_bias else bias).to(query.dtype)
+    if stays_fused(query, bias):
+        return F.scaled_dot_product_attention(query, key, value, bias, dropout, scale=scale)
+    return weigh((query * scale) @ key.transpose(-2, -1) + bias, value, dropout)
+
+
+def stays_fused(query: Tensor, bias: Tensor) -> bool:
+    """Whether torch's fused attention keeps its fast path under this bias."""
+    return query.is_cuda or not (bias.requires_grad and torch.is_grad_enabled())
+
+
+def weigh(scores: Tensor, value: Tensor, dropout: float) -> Tensor:
+    """Return ``dropout(softmax(scores)) v``."""
+    return F.dropout(torch.softmax(scores, dim=-1).to(value.dtype), dropout) @ value
 
 
 def flex_attend(

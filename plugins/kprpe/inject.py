@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from ..errors import KpstraError, nearest, one_of
@@ -21,7 +22,7 @@ from .adapters import (
 from .buckets import DISTANCES
 from .context import KeypointContext, Keypoints
 from .rpe import KeypointRPE
-from .table import FORMULATIONS
+from .table import FORMULATIONS, check_finite
 from .windowed import GRIDS, WindowedKeypointRPE
 
 TABLE = "relative_position_bias_table"
@@ -97,8 +98,14 @@ class KPRPEHandle:
         Args:
             points: (B, L, 2) in (x, y) of the network input, or (B, T, L, 2) per frame.
             confidence: (B, L) or (B, T, L); 0 for absent joints.
+
+        Raises:
+            KpstraError: NaN or infinite values.
         """
-        return self.context.set(points if isinstance(points, Keypoints) else Keypoints(points, confidence))
+        keypoints = points if isinstance(points, Keypoints) else Keypoints(points, confidence)
+        if not torch.compiler.is_compiling():
+            check_finite(*keypoints)
+        return self.context.set(keypoints)
 
     @property
     def layers(self) -> list[Injected]:

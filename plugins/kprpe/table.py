@@ -24,6 +24,22 @@ class Factors(NamedTuple):
         return Factors(*(None if t is None else t[:, min(layer, t.shape[1] - 1)] for t in self))
 
 
+def check_finite(keypoints: Tensor, confidence: Tensor | None) -> None:
+    """Refuse NaN and infinite values, naming the first image; absent joints (confidence 0) may be anything.
+
+    Raises:
+        KpstraError: such a value in keypoints (B, L, 2) or confidence (B, L).
+    """
+    if confidence is not None and confidence.shape == keypoints.shape[:-1]:
+        keypoints = torch.where(confidence.unsqueeze(-1) == 0, 0.0, keypoints)
+    for name, values in (("keypoints", keypoints), ("confidence", confidence)):
+        if values is not None and not torch.isfinite(values).all():
+            image = int((~torch.isfinite(values.flatten(1))).any(dim=1).nonzero()[0])
+            raise KpstraError(
+                f"KP-RPE: {name} of image {image} are NaN or infinite; give absent joints the confidence 0"
+            )
+
+
 class KeypointTable(nn.Module):
     """The linear map W, b of eqs. 9 to 11 and its exact factorisation.
 
@@ -60,17 +76,20 @@ class KeypointTable(nn.Module):
     def extra_repr(self) -> str:
         return f"formulation={self.formulation}, keypoints={self.num_keypoints}, buckets={self.num_buckets}"
 
-    def factors(self, keypoints: Tensor, confidence: Tensor | None = None) -> Factors:
+    def factors(self, keypoints: Tensor, confidence: Tensor | None = None, finite: bool = False) -> Factors:
         """Compute the image's part for all layers at once, in float32 also under autocast.
 
         Args:
             keypoints: P, (B, L, 2) in (x, y), normalised to the network input; values outside [0, 1] are allowed.
             confidence: s, (B, L); a joint of confidence 0 contributes nothing, whatever its coordinates.
+            finite: the caller has made sure that all values are finite; looking costs a wait for the device.
 
         Raises:
             KpstraError: wrong shape or type, NaN or infinite values.
         """
         keypoints, confidence = self._checked(keypoints, confidence)
+        if not finite and not torch.compiler.is_compiling():
+            check_finite(keypoints, confidence)
         if self.formulation == "static":
             return Factors(None, None)
         with torch.autocast(keypoints.device.type, enabled=False):
@@ -144,11 +163,4 @@ class KeypointTable(nn.Module):
                     f"got {tuple(confidence.shape)}"
                 )
             keypoints = torch.where(confidence.unsqueeze(-1) == 0, 0.0, keypoints)
-        if not torch.compiler.is_compiling():
-            for name, values in (("keypoints", keypoints), ("confidence", confidence)):
-                if values is not None and not torch.isfinite(values).all():
-                    image = int((~torch.isfinite(values.flatten(1))).any(dim=1).nonzero()[0])
-                    raise KpstraError(
-                        f"KP-RPE: {name} of image {image} are NaN or infinite; give absent joints the confidence 0"
-                    )
         return keypoints.detach(), None if confidence is None else confidence.detach()

@@ -38,6 +38,21 @@ def partition(x: Tensor, window: Sequence[int], shift: Sequence[int]) -> Tensor:
     return x.transpose(-4, -3).flatten(-3, -2).flatten(-4, -3)
 
 
+def places_of(compact: Tensor, windows: int) -> int:
+    """Return how many windows belong to one frame of a compact bias (F, S, heads, n, n).
+
+    Raises:
+        KpstraError: the windows are not those of F frames.
+    """
+    frames, places = compact.shape[:2]
+    if windows % (frames * places):
+        raise KpstraError(
+            f"KP-RPE: keypoints of {frames} frames do not fit {windows} windows: "
+            "set the keypoints of the very images that the network is given"
+        )
+    return places if places > 1 else windows // frames
+
+
 def spread(compact: Tensor, windows: int) -> Tensor:
     """Lay a compact bias (F, S, heads, n, n), F and S possibly 1, out over all windows: (windows, heads, n, n).
 
@@ -46,15 +61,9 @@ def spread(compact: Tensor, windows: int) -> Tensor:
     Raises:
         KpstraError: the windows are not those of F frames.
     """
-    frames, places = compact.shape[:2]
     if compact.shape[:2] == (1, 1):
         return compact[0]
-    if windows % (frames * places):
-        raise KpstraError(
-            f"KP-RPE: keypoints of {frames} frames do not fit {windows} windows: "
-            "set the keypoints of the very images that the network is given"
-        )
-    places = places if places > 1 else windows // frames
+    places = places_of(compact, windows)
     return compact.expand(windows // places, places, -1, -1, -1).flatten(0, 1)
 
 
@@ -105,12 +114,12 @@ class WindowedKeypointRPE(KeypointTable):
         self.grid, self.distance, self.ratio, self.shrink = grid, distance, ratio, shrink
         self.register_buffer("index", index.clone(), persistent=False)
 
-    def factors(self, keypoints: Tensor, confidence: Tensor | None = None) -> Factors:
+    def factors(self, keypoints: Tensor, confidence: Tensor | None = None, finite: bool = False) -> Factors:
         """As :meth:`KeypointTable.factors`, for keypoints (B, L, 2) or per frame (B, T, L, 2); the batch is B * T."""
         if keypoints.ndim == 4:
             keypoints = keypoints.flatten(0, 1)
             confidence = None if confidence is None else confidence.flatten(0, 1)
-        return super().factors(keypoints, confidence)
+        return super().factors(keypoints, confidence, finite)
 
     def bias(self, keypoints: Tensor, layer: int, confidence: Tensor | None = None) -> Tensor:
         """Return the bias of one layer for every window, (B * windows, heads, n, n), in Swin's order of windows.

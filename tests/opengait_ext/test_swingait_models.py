@@ -14,7 +14,7 @@ from opengait_ext.warmstart import fitting
 from plugins.errors import KpstraError
 
 pytest_plugins = ["host_folders"]
-OURS = ("opengait_ext.models.swingait", "opengait_ext.models.kprpe", "opengait_ext.hosted")
+OURS = tuple(f"opengait_ext.{name}" for name in ("models.blocks", "models.swingait", "models.kprpe", "hosted"))
 SMALL = ("model_cfg.Backbone.layers=[1,1,2,2]", "model_cfg.Backbone.channels=[8,16]",
          "model_cfg.SeparateBNNecks={in_channels: 16, class_num: 4, parts_num: 16}")  # fmt: skip
 TINY = (*SMALL, "model_cfg.transformer={embed_dim: 16, num_heads: [2, 4]}")
@@ -146,9 +146,35 @@ def test_each_token_follows_its_own_frame(build):
     embeddings(model, batch)
     batch[0][1][:, 1] = batch[0][1][:, 1].flip(1)
     embeddings(model, batch)
-    before, after = (output.unflatten(1, (3, 15)) for output in seen)  # windows, frames, tokens of a frame, channels
+    before, after = (output[:, :45].unflatten(1, (3, 15)) for output in seen)  # windows, frames, tokens of a frame, C
     changed = (before - after).abs().amax((0, 2, 3))
     assert changed[1] > 1e-4 and changed[0] < 1e-6 and changed[2] < 1e-6
+
+
+@pytest.mark.parametrize("window, frames", [([1, 3, 5], 4), ([3, 3, 5], 6), ([3, 3, 5], 4), ([2, 4, 4], 4)])
+def test_fused_blocks_equal_the_hosts(host, build, window, frames):
+    """The same weights give the host transformer's outputs and gradients; sizes that do not divide included."""
+    build("opengait/swingait2d_gait3d", *TINY, "data_cfg.data_in_use=[true, false]")  # makes our modules importable
+    blocks = importlib.import_module("opengait_ext.models.blocks")
+    swingait = host("modeling.models.swingait")
+    theirs, ours = (swingait.SwinTransformer3D(
+        patch_size=[1, 2, 2], in_chans=4, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=window,
+        downsample=[1, 0], drop_path_rate=0.0, patch_norm=True) for _ in range(2))  # fmt: skip
+    for network in (theirs, ours):
+        network.num_features, network.norm = 32, torch.nn.LayerNorm(32)
+    torch.nn.init.normal_(theirs.layers[0].blocks[1].attn.relative_position_bias_table)
+    ours.load_state_dict(theirs.state_dict())
+    blocks.use_fused(ours, blocks.FusedBlock)
+    results = []
+    for network in (theirs, ours):
+        x = torch.rand(2, 4, frames, 30, 20, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        with torch.no_grad():
+            inferred = network(x)
+        y = network(x)
+        y.square().mean().backward()
+        results.append([inferred, y, x.grad, *(p.grad for p in network.parameters())])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, atol=2e-6, rtol=1e-4)
 
 
 def test_recomputation(build):

@@ -1,0 +1,85 @@
+"""``python -m opengait_ext.bench prepare|scaling``: measure, print a table, write JSON."""
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from plugins.errors import KpstraError
+from plugins.files import atomic_write
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser."""
+    parser = argparse.ArgumentParser(prog="python -m opengait_ext.bench", description=__doc__)
+    commands = parser.add_subparsers(dest="what", required=True)
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured there")
+
+    prepare = commands.add_parser("prepare", parents=[shared], help="frames per second over OpenGait's pretreatment")
+    prepare.add_argument("--host", default="auto", metavar="auto|opengait|PATH", help="checkout of OpenGait to compare")
+    prepare.add_argument("--raw", default="tests/data/pets-mini/gait_raw", metavar="FOLDER",
+                         help="holds 2D_Silhouettes and 2D_Poses")  # fmt: skip
+    prepare.add_argument("--repeats", type=int, default=15, help="counted rounds")
+
+    scaling = commands.add_parser("scaling", parents=[shared], help="cost against sequence length and batch")
+    scaling.add_argument("--sizes", nargs="+", default=["small", "full"], metavar="NAME",
+                         help="small, full: the paper's")  # fmt: skip
+    scaling.add_argument("--lengths", nargs="+", type=int, default=[5, 10, 20, 30, 45, 60], metavar="S", help="frames")
+    scaling.add_argument("--batches", nargs="+", type=int, default=[1, 2, 4, 6, 8], metavar="N", help="sequences")
+    scaling.add_argument("--repeats", type=int, default=7, help="counted rounds")
+    scaling.add_argument("--plot", type=Path, metavar="FILE.png")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0, or 2 for the user's mistake."""
+    args = build_parser().parse_args(argv)
+    try:
+        if args.repeats < 1:
+            raise KpstraError(f"--repeats: {args.repeats}: expected 1 or more")
+        results, text = _prepare(args) if args.what == "prepare" else _scaling(args)
+    except KpstraError as error:
+        print(f"opengait_ext.bench: error: {error}", file=sys.stderr)
+        return 2
+    setting = _setting(args.repeats)
+    print(text)
+    print(", ".join(f"{key} {value}" for key, value in setting.items()))
+    if args.json:
+        with atomic_write(args.json, "w") as stream:
+            json.dump({"setting": setting, "results": results}, stream, indent=1)
+        print(f"JSON: {args.json}")
+    return 0
+
+
+def _prepare(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from . import prepare
+
+    results = prepare.run(args.host, args.raw, args.repeats)
+    return results, prepare.table(results)
+
+
+def _scaling(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from . import scaling
+
+    results = scaling.run(args.sizes, args.lengths, args.batches, args.repeats)
+    if args.plot:
+        scaling.plot(results, args.plot)
+    return results, scaling.table(results)
+
+
+def _setting(repeats: int) -> dict[str, Any]:
+    import cv2
+    import numpy as np
+    import torch
+
+    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "numpy": np.__version__,
+            "opencv": cv2.__version__, "machine": platform.machine(), "repeats": repeats}  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
