@@ -18,6 +18,7 @@ from plugins.errors import KpstraError, one_of
 
 from .bridge import on_cpu, probes_from
 from .host import Host, activate, find_host, model_class
+from .memory import keep_freed_memory
 from .settings import load_settings, resolve_paths
 
 
@@ -46,6 +47,8 @@ def launch(run: Run) -> dict[str, float] | None:
     """
     one_of(run.phase, ("train", "test"), "--phase")
     host, device = find_host(run.host), choose_device(run.device)
+    if device == "cpu":
+        keep_freed_memory()
     with ExitStack() as stack:
         activate(host)
         stack.enter_context(process_group(device))

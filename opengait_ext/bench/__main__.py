@@ -29,8 +29,11 @@ def build_parser() -> argparse.ArgumentParser:
     scaling = commands.add_parser("scaling", parents=[shared], help="cost against sequence length and batch")
     scaling.add_argument("--sizes", nargs="+", default=["small", "full"], metavar="NAME",
                          help="small, full: the paper's")  # fmt: skip
-    scaling.add_argument("--lengths", nargs="+", type=int, default=[5, 10, 20, 30, 45, 60], metavar="S", help="frames")
-    scaling.add_argument("--batches", nargs="+", type=int, default=[1, 2, 4, 6, 8], metavar="N", help="sequences")
+    scaling.add_argument("--lengths", nargs="+", type=int, default=[5, 15, 30, 60], metavar="S", help="frames")
+    scaling.add_argument("--batches", nargs="+", type=int, default=[2, 4, 6, 8], metavar="N",
+                         help="sequences, from 2")  # fmt: skip
+    scaling.add_argument("--allocator", default="kept", choices=["kept", "system"],
+                         help="keep freed memory, as runs on a CPU do, or let the C library return it")  # fmt: skip
     scaling.add_argument("--repeats", type=int, default=7, help="counted rounds")
     scaling.add_argument("--plot", type=Path, metavar="FILE.png")
     return parser
@@ -66,9 +69,12 @@ def _prepare(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
 def _scaling(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from . import scaling
 
-    results = scaling.run(args.sizes, args.lengths, args.batches, args.repeats)
+    results = scaling.run(args.sizes, args.lengths, args.batches, args.repeats, args.allocator)
     if args.plot:
-        scaling.plot(results, args.plot)
+        from .plot import plot
+
+        plot(results, args.plot)
+        print(f"plot: {args.plot}")
     return results, scaling.table(results)
 
 

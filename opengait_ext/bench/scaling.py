@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import statistics
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from plugins.errors import KpstraError, one_of
 from ..bridge import on_cpu
 from ..host import activate, find_host, model_class
 from ..launch import adapt, choose_device, process_group
+from ..memory import keep_freed_memory
 from ..settings import load_settings
 
 # size -> configurations of SwinGait2D's and SwinGait2DKPRPE's settings, and what is set in both
@@ -25,8 +28,8 @@ SIZES = {
     "full": ("opengait/swingait2d_gait3d", "opengait/swingait2d_kprpe_gait3d"),
 }
 PHASES = ("forward", "train step")
-FIXED_BATCH = 1  # of the sweep over lengths
-FIXED_LENGTH = 10  # of the sweep over batches
+FIXED_BATCH = 2  # of the sweep over lengths; a train step needs two sequences
+FIXED_LENGTH = 5  # of the sweep over batches
 
 
 class Unfed:
@@ -37,7 +40,7 @@ class Unfed:
 
 
 def run(sizes: Sequence[str], lengths: Sequence[int], batches: Sequence[int], repeats: int,
-        device: str = "auto") -> list[dict[str, Any]]:  # fmt: skip
+        allocator: str = "kept", device: str = "auto") -> list[dict[str, Any]]:  # fmt: skip
     """Measure over the embedded host.
 
     Args:
@@ -45,23 +48,28 @@ def run(sizes: Sequence[str], lengths: Sequence[int], batches: Sequence[int], re
         lengths: frames a sequence, for a batch of :data:`FIXED_BATCH`.
         batches: sequences, each of :data:`FIXED_LENGTH` frames.
         repeats: counted rounds; in each, every model runs at every point once.
+        allocator: ``kept`` as in a run on a CPU (:func:`opengait_ext.memory.keep_freed_memory`, for the rest of this
+            process), or ``system``.
 
     Returns:
         One curve for each size, model, phase and sweep: its ``points`` and the ``line`` through their medians.
     """
     for size in sizes:
         one_of(size, SIZES, "--sizes")
-    for option, values in (("--lengths", lengths), ("--batches", batches)):
-        if len(set(values)) < 3 or min(values) < 1:
-            raise KpstraError(f"{option}: {' '.join(map(str, values))}: expected three or more different numbers from 1")
-    curves = []
-    with host_models(choose_device(device)) as build:
+    for option, values, least in (("--lengths", lengths, 1), ("--batches", batches, FIXED_BATCH)):
+        if len(set(values)) < 3 or min(values) < least:
+            raise KpstraError(f"{option}: {values}: expected three or more different numbers, of at least {least}")
+    device, curves = choose_device(device), []
+    if allocator == "kept" and device == "cpu":
+        keep_freed_memory()
+    logging.disable(logging.INFO)  # the host logs its settings
+    with host_models(device) as build:
         for size in sizes:
-            models = {config.rpartition("/")[2]: build(config) for config in SIZES[size]}
-            models = {type(model).__name__: model for model in models.values()}
+            models = {type(model).__name__: model for model in map(build, SIZES[size])}
             for sweep, values in (("length", sorted(set(lengths))), ("batch", sorted(set(batches)))):
                 for phase in PHASES:
                     curves += _sweep(size, models, sweep, values, phase, repeats)
+    logging.disable(logging.NOTSET)
     return curves
 
 
@@ -120,7 +128,7 @@ def _sweep(size: str, models: dict[str, nn.Module], sweep: str, values: Sequence
     for value in values:
         shape = (FIXED_BATCH, value) if sweep == "length" else (value, FIXED_LENGTH)
         for name, model in models.items():
-            runs[name, value] = lambda model=model, batch=batch_of(model, *shape): step(model, batch)
+            runs[name, value] = partial(step, model, batch_of(model, *shape))
     seconds = interleaved(runs, repeats, f"{size}, {phase}, {sweep}")
     curves = []
     for name in models:
@@ -158,6 +166,7 @@ def table(curves: list[dict[str, Any]]) -> str:
         what = f"{curve['sweep']} {points[0]['x']} to {points[-1]['x']}"
         lines.append(
             f"| {curve['size']} | {curve['model']} | {curve['phase']} | {what} | {rates[0]:.2f} to {rates[1]:.2f} | "
-            f"{1e3 * line['intercept']:.1f} + {1e3 * line['slope']:.2f} x | {line['r2']:.4f} | {line['deviation']:.1%} |"
+            f"{1e3 * line['intercept']:.1f} + {1e3 * line['slope']:.2f} x | {line['r2']:.4f} | "
+            f"{line['deviation']:.1%} |"
         )
     return "\n".join(lines)
