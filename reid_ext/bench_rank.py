@@ -1,4 +1,4 @@
-"""``python -m reid_ext.bench_rank``: what ranking costs in an evaluation of Market1501's size, by the host and by us."""
+"""``python -m reid_ext.bench_rank``: what ranking costs in an evaluation of Market1501's size, the host's and ours."""
 from __future__ import annotations
 
 import argparse

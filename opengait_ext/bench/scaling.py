@@ -62,14 +62,12 @@ def run(sizes: Sequence[str], lengths: Sequence[int], batches: Sequence[int], re
     device, curves = choose_device(device), []
     if allocator == "kept" and device == "cpu":
         keep_freed_memory()
-    logging.disable(logging.INFO)  # the host logs its settings
     with host_models(device) as build:
         for size in sizes:
             models = {type(model).__name__: model for model in map(build, SIZES[size])}
             for sweep, values in (("length", sorted(set(lengths))), ("batch", sorted(set(batches)))):
                 for phase in PHASES:
                     curves += _sweep(size, models, sweep, values, phase, repeats)
-    logging.disable(logging.NOTSET)
     return curves
 
 
@@ -78,6 +76,8 @@ def host_models(device: str) -> Iterator:
     """Give a function that builds the model of a configuration as a training run does, but without data."""
     with ExitStack() as stack:
         host = find_host("embedded")
+        logging.disable(logging.INFO)  # it logs its settings
+        stack.callback(logging.disable, logging.NOTSET)
         activate(host)
         stack.enter_context(process_group(device))
         stack.enter_context(on_cpu() if device == "cpu" else nullcontext())
