@@ -11,9 +11,9 @@ def keep_freed_memory() -> bool:
     """Let this process reuse freed memory instead of giving it back; return whether the C library took the settings.
 
     glibc serves large blocks by ``mmap`` and unmaps them when they are freed, so that each large activation is made of
-    pages that the kernel must first fill with zeros. Beyond a size (some 90 silhouettes in a batch) this costs a
-    forward or train step about a quarter, which shows as a step in the cost against the sequence length. The peak of
-    the memory in use hardly changes; it is held until the process ends. Other C libraries are left as they are.
+    pages that the kernel must first fill with zeros. From some 40 silhouettes in a batch (90 in the small network) this
+    costs up to a quarter of a forward or train step, and shows as a step in the cost against the sequence length. The
+    peak of the memory in use grew by 2 to 12 % where it was measured; it is held until the process ends.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
