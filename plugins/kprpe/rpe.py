@@ -67,12 +67,12 @@ class KeypointRPE(KeypointTable):
             raise KpstraError(f"KP-RPE: layer {layer} of {self.num_layers}")
         image = (self.factors(factors) if isinstance(factors, Tensor) else factors).layer(layer)
         bias = self.static_bias(layer).unsqueeze(0)
-        if image.offset is not None:
-            bias = bias - self._lookup(image.offset)
+        if image.offset is not None:  # signs are changed in the small tables, before the look-up
+            bias = bias + self._lookup(-image.offset)
         if image.slope is not None:
             x, y = self.query_centres().to(bias.dtype).unbind(-1)
-            bias = bias - x.unsqueeze(1) * self._lookup(image.slope[..., 0])
-            bias = bias - y.unsqueeze(1) * self._lookup(image.slope[..., 1])
+            bias = bias + x.unsqueeze(1) * self._lookup(-image.slope[..., 0])
+            bias = bias + y.unsqueeze(1) * self._lookup(-image.slope[..., 1])
         return bias.expand(-1, self.num_heads, -1, -1)
 
     def static_bias(self, layer: int) -> Tensor:

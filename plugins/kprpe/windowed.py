@@ -165,7 +165,7 @@ class WindowedKeypointRPE(KeypointTable):
         if image.offset is None:
             return bias.expand(-1, -1, self.num_heads, -1, -1)
         lookups = [
-            None if values is None else self._lookup(values, index, window[0], shift[0], frames)
+            None if values is None else self._lookup(-values, index, window[0], shift[0], frames)
             for values in (image.offset, *((None, None) if image.slope is None else image.slope.unbind(-1)))
         ]
         offset = lookups[0].unsqueeze(1)  # B * T', 1, heads, n, n
@@ -174,7 +174,7 @@ class WindowedKeypointRPE(KeypointTable):
             offset = offset + x * lookups[1].unsqueeze(1) + y * lookups[2].unsqueeze(1)
         if valid is not None:
             offset = offset * valid.to(offset.dtype)[:, None, :, None]
-        return (bias - offset).expand(-1, -1, self.num_heads, -1, -1)
+        return (bias + offset).expand(-1, -1, self.num_heads, -1, -1)
 
     def _static(self, layer: int, centres: Tensor, valid: Tensor | None, index: Tensor) -> Tensor:
         windows = centres.shape[0]
