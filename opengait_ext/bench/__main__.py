@@ -1,4 +1,4 @@
-"""``python -m opengait_ext.bench prepare|scaling``: measure, print a table, write JSON."""
+"""``python -m opengait_ext.bench prepare|scaling|swingait``: measure, print a table, write JSON."""
 from __future__ import annotations
 
 import argparse
@@ -36,6 +36,11 @@ def build_parser() -> argparse.ArgumentParser:
                          help="keep freed memory, as runs on a CPU do, or let the C library return it")  # fmt: skip
     scaling.add_argument("--repeats", type=int, default=7, help="counted rounds")
     scaling.add_argument("--plot", type=Path, metavar="FILE.png")
+
+    swingait = commands.add_parser("swingait", parents=[shared], help="what KP-RPE adds; our transformer")
+    swingait.add_argument("--host", default="auto", metavar="auto|opengait|embedded|PATH")
+    swingait.add_argument("--size", default="full", metavar="small|full", help="full: the paper's")
+    swingait.add_argument("--repeats", type=int, default=7, help="counted rounds")
     return parser
 
 
@@ -45,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.repeats < 1:
             raise KpstraError(f"--repeats: {args.repeats}: expected 1 or more")
-        results, text = _prepare(args) if args.what == "prepare" else _scaling(args)
+        results, text = {"prepare": _prepare, "scaling": _scaling, "swingait": _swingait}[args.what](args)
     except KpstraError as error:
         print(f"opengait_ext.bench: error: {error}", file=sys.stderr)
         return 2
@@ -76,6 +81,13 @@ def _scaling(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
         plot(results, args.plot)
         print(f"plot: {args.plot}")
     return results, scaling.table(results)
+
+
+def _swingait(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from . import swingait
+
+    results = swingait.run(args.host, args.size, args.repeats)
+    return results, swingait.table(results)
 
 
 def _setting(repeats: int) -> dict[str, Any]:

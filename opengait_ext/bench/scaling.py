@@ -72,10 +72,15 @@ def run(sizes: Sequence[str], lengths: Sequence[int], batches: Sequence[int], re
 
 
 @contextmanager
-def host_models(device: str) -> Iterator:
-    """Give a function that builds the model of a configuration as a training run does, but without data."""
+def host_models(device: str, choice: str = "embedded") -> Iterator:
+    """Give a function that builds the model of a configuration as a training run does, but without data.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+        choice: which host, see :func:`opengait_ext.host.find_host`.
+    """
     with ExitStack() as stack:
-        host = find_host("embedded")
+        host = find_host(choice)
         logging.disable(logging.INFO)  # it logs its settings
         stack.callback(logging.disable, logging.NOTSET)
         activate(host)

@@ -86,6 +86,22 @@ def test_scaling(tmp_path):
     assert [p["x"] for p in curves[0]["points"]] == [1, 2, 3] and picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_swingait(tmp_path):
+    """Ratios of networks and transformers, whose outputs are compared first."""
+    file = tmp_path / "swingait.json"
+    command = [sys.executable, "-m", "opengait_ext.bench", "swingait", "--size", "small", "--host", "embedded",
+               "--repeats", "1", "--json", file]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(file.read_text())["results"]
+    assert results["transformers"]["largest difference of outputs"] < 1e-4
+    for pair in ("networks", "transformers"):
+        for phase in ("forward", "train step"):
+            assert next(iter(results[pair][phase].values()))["median"] == 1 and len(results[pair][phase]) == 2
+    assert done.stdout.count("| SwinGait-2D + KP-RPE | SwinGait-2D |") == 1
+
+
 def test_scaling_says_what_is_wrong(capsys):
     for options in (["--sizes", "smal"], ["--lengths", "1", "2"], ["--batches", "1", "2", "3"]):
         assert main(["scaling", *options]) == 2
