@@ -15,10 +15,10 @@ import torch
 from torch import distributed, nn
 
 from plugins.errors import KpstraError, one_of
+from plugins.memory import keep_freed_memory
 
 from .bridge import on_cpu, probes_from
 from .host import Host, activate, find_host, model_class
-from .memory import keep_freed_memory
 from .settings import load_settings, resolve_paths
 
 

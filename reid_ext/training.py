@@ -14,6 +14,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from plugins.errors import KpstraError, one_of
+from plugins.memory import keep_freed_memory
 
 from . import checkpoint, models
 from .config import datamanager_kwargs, engine_run_kwargs, optimizer_kwargs, scheduler_kwargs
@@ -37,6 +38,8 @@ def run(cfg: CfgNode) -> None:
         checkpoint.load_checkpoint(path)
     torchreid.utils.set_random_seed(cfg.train.seed)
     torch.backends.cudnn.benchmark = cfg.use_gpu
+    if not cfg.use_gpu:
+        keep_freed_memory()
     preparation = io.StringIO()
     with redirect_stdout(preparation):  # shown, and logged, once there is a log
         engine = prepare(cfg)

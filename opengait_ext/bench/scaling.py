@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from plugins.bench.measure import interleaved
 from plugins.errors import KpstraError, one_of
+from plugins.memory import keep_freed_memory
 
 from ..bridge import on_cpu
 from ..host import activate, find_host, model_class
 from ..launch import adapt, choose_device, process_group
-from ..memory import keep_freed_memory
 from ..settings import load_settings
 
 # size -> configurations of SwinGait2D's and SwinGait2DKPRPE's settings, and what is set in both
@@ -48,7 +48,7 @@ def run(sizes: Sequence[str], lengths: Sequence[int], batches: Sequence[int], re
         lengths: frames a sequence, for a batch of :data:`FIXED_BATCH`.
         batches: sequences, each of :data:`FIXED_LENGTH` frames.
         repeats: counted rounds; in each, every model runs at every point once.
-        allocator: ``kept`` as in a run on a CPU (:func:`opengait_ext.memory.keep_freed_memory`, for the rest of this
+        allocator: ``kept`` as in a run on a CPU (:func:`plugins.memory.keep_freed_memory`, for the rest of this
             process), or ``system``.
 
     Returns:

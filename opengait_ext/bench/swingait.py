@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from plugins.bench.measure import interleaved, ratios, saved_bytes
 from plugins.errors import KpstraError, one_of
+from plugins.memory import keep_freed_memory
 
 from ..launch import choose_device
-from ..memory import keep_freed_memory
 from .scaling import SIZES, batch_of, forward, host_models, train_step
 
 NETWORKS = ("SwinGait-2D", "SwinGait-2D + KP-RPE")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from opengait_ext.memory import keep_freed_memory
+from plugins.memory import keep_freed_memory
 
 CHECK = """
 import mmap, sys
 from pathlib import Path
-from opengait_ext.memory import keep_freed_memory
+from plugins.memory import keep_freed_memory
 import numpy as np
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
