@@ -21,3 +21,9 @@ def lookup_queries(values: Tensor, index: Tensor) -> Tensor:
     if index.ndim == 3:
         return lookup_queries(values, index[0]) + lookup_queries(values, index[1])
     return torch.gather(values, -1, index.expand(*values.shape[:-2], *index.shape))
+
+
+def add_into(looked_up: Tensor, other: Tensor) -> Tensor:
+    """Return the sum, written over ``looked_up`` where that has the sum's shape: a pass over memory less."""
+    fits = torch.broadcast_shapes(looked_up.shape, other.shape) == looked_up.shape
+    return looked_up.add_(other) if fits else looked_up + other

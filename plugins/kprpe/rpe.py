@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..errors import KpstraError
 from .buckets import relative_buckets
-from .lookup import lookup, lookup_queries
+from .lookup import add_into, lookup, lookup_queries
 from .table import Factors, KeypointTable
 
 
@@ -68,7 +68,7 @@ class KeypointRPE(KeypointTable):
         image = (self.factors(factors) if isinstance(factors, Tensor) else factors).layer(layer)
         bias = self.static_bias(layer).unsqueeze(0)
         if image.offset is not None:  # signs are changed in the small tables, before the look-up
-            bias = bias + self._lookup(-image.offset)
+            bias = add_into(self._lookup(-image.offset), bias)
         if image.slope is not None:
             x, y = self.query_centres().to(bias.dtype).unbind(-1)
             bias = bias + x.unsqueeze(1) * self._lookup(-image.slope[..., 0])

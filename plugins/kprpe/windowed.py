@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import KpstraError, one_of
 from .buckets import relative_buckets
-from .lookup import lookup, lookup_queries
+from .lookup import add_into, lookup, lookup_queries
 from .rpe import patch_centres
 from .table import Factors, KeypointTable
 
@@ -174,7 +174,7 @@ class WindowedKeypointRPE(KeypointTable):
             offset = offset + x * lookups[1].unsqueeze(1) + y * lookups[2].unsqueeze(1)
         if valid is not None:
             offset = offset * valid.to(offset.dtype)[:, None, :, None]
-        return (bias + offset).expand(-1, -1, self.num_heads, -1, -1)
+        return add_into(offset, bias).expand(-1, -1, self.num_heads, -1, -1)
 
     def _static(self, layer: int, centres: Tensor, valid: Tensor | None, index: Tensor) -> Tensor:
         windows = centres.shape[0]
