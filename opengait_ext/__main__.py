@@ -43,13 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         launch(Run(args.cfgs, args.phase, args.iter, args.log_to_file, args.host, args.device, args.workdir,
                    args.overrides))  # fmt: skip
     except KpstraError as error:
-        print(f"opengait-ext: error: {error}", file=sys.stderr)
+        print(f"opengait-ext: error: {plain(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nopengait-ext: interrupted; to go on from the last checkpoint, give the same command with --iter and "
               "its iteration (output/<dataset>/<model>/<save_name>/checkpoints)", file=sys.stderr)  # fmt: skip
         return 130
     return 0
+
+
+def plain(error: KpstraError) -> str:
+    """Return the message; one from a data loader's worker process comes wrapped in that process's traceback."""
+    return str(error).rstrip().rpartition("KpstraError: ")[2]
 
 
 def setup(argv: Sequence[str]) -> int:

@@ -18,6 +18,7 @@ from plugins.errors import KpstraError
 from plugins.files import atomic_write
 
 from .checks import check_classes, check_dataset, check_groups, check_probes, check_transforms
+from .dataset import ArrayDataset
 from .joint import build_joint_transform
 from .seeded import SeededBatches, SeededCollate, SeededDataset, seed_everything
 from .warmstart import fitting
@@ -47,21 +48,20 @@ class Hosted:
         return self.cfgs["trainer_cfg"].get("seed")
 
     def get_loader(self, data_cfg: Mapping, train: bool = True) -> DataLoader:
-        """Return the host's loader; with a seed its batches follow from it."""
-        loader = super().get_loader(data_cfg, train)
+        """Return the host's loader, reading arrays alone; with a seed its batches follow from it."""
+        loader = super().get_loader({**data_cfg, "cache": False}, train)
+        batches, collate = loader.batch_sampler, loader.collate_fn
         check_dataset(loader.dataset, self.cfgs, train)
-        if not train:
+        if train:
+            check_classes(loader.dataset, self.cfgs)
+        else:
             check_probes(loader.dataset, self.cfgs)
-            return loader
-        check_classes(loader.dataset, self.cfgs)
-        if self.seed is None:
-            return loader
-        self.seeded = SeededBatches(loader.batch_sampler, self.seed)
-        rank = torch.distributed.get_rank()
-        return DataLoader(
-            SeededDataset(loader.dataset), batch_sampler=self.seeded,
-            collate_fn=SeededCollate(loader.collate_fn, self.seed, rank), num_workers=loader.num_workers,
-        )  # fmt: skip
+        dataset = ArrayDataset(loader.dataset, data_cfg["cache"])
+        if train and self.seed is not None:
+            batches = self.seeded = SeededBatches(batches, self.seed)
+            collate = SeededCollate(collate, self.seed, torch.distributed.get_rank())
+            dataset = SeededDataset(dataset)
+        return DataLoader(dataset, batch_sampler=batches, collate_fn=collate, num_workers=loader.num_workers)
 
     def get_optimizer(self, optimizer_cfg: Mapping) -> optim.Optimizer:
         """Return the model's optimiser after checking that every trainable parameter is in exactly one group."""

@@ -76,8 +76,11 @@ def check_values(settings: Mapping[str, Any], source: str) -> None:
         if node is not None and not isinstance(node, Mapping):
             raise KpstraError(f"{source}: {section}.{key}: {node!r}: expected keys and values")
     chosen = settings["data_cfg"].get("data_in_use")
-    if chosen is not None and not (isinstance(chosen, list) and all(isinstance(one, bool) for one in chosen)):
-        raise KpstraError(f"{source}: data_cfg.data_in_use: {chosen!r}: expected a true or false for each modality")
+    alike = isinstance(chosen, list) and len({type(one) for one in chosen}) == 1 and isinstance(chosen[0], int)
+    if chosen is not None and not alike:
+        raise KpstraError(
+            f"{source}: data_cfg.data_in_use: {chosen!r}: expected true or false for each modality, or their numbers"
+        )
 
 
 def known_keys(mapping: Any, known: Sequence[str] | Mapping, where: str) -> None:

@@ -1,4 +1,6 @@
 """Whole runs of ``python -m opengait_ext``: train, test, resume, several processes, both hosts."""
+import os
+import pickle
 import re
 
 import pytest
@@ -127,3 +129,37 @@ def test_mistakes(data, override, tmp_path):
     done = run(data, override, workdir=str(tmp_path / "run"), expect=2)
     assert MISTAKES[override] in done.stderr and "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("*.pt"))
+
+
+class Malicious:
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, target) -> None:
+        self.target = target
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.target),)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("workers, phase", [(0, "train"), (2, "train"), (0, "test")])
+def test_no_code_in_sequence_files_is_run(tmp_path, host, workers, phase):
+    """The file is refused by name, in one line, also when a worker process read it; also with a cache."""
+    data, made = write_data(tmp_path, frames=4), tmp_path / "made"
+    for path in (data / "data").rglob("1_keypoints.pkl"):
+        path.write_bytes(pickle.dumps(Malicious(made)))
+    cached = f"data_cfg.cache={'true' if workers == 0 else 'false'}"
+    options = ("--phase", phase, f"data_cfg.num_workers={workers}", cached)
+    done = run(data, *options, host=host, expect=2)
+    assert re.search(r"^opengait-ext: error: \S+1_keypoints.pkl: .* it wants posix.mkdir, which no array needs$",
+                     done.stderr, re.MULTILINE)  # fmt: skip
+    assert not made.exists() and "Traceback" not in done.stderr and not list(tmp_path.rglob("*.pt"))
+
+
+def test_no_code_in_checkpoints_is_run(data, tmp_path):
+    """weights_only: a checkpoint that wants more is refused by name."""
+    path = tmp_path / "bad.pt"
+    torch.save({"model": Malicious(tmp_path / "made")}, path)
+    done = run(data, f"trainer_cfg.restore_hint={path}", workdir="bad", expect=2)
+    assert "bad.pt: not a readable checkpoint" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "made").exists()
