@@ -1,4 +1,4 @@
-"""``python -m plugins.bench kprpe``: measure, print a table, write JSON."""
+"""``python -m plugins.bench kprpe`` or ``stra``: measure, print a table, write JSON."""
 from __future__ import annotations
 
 import argparse
@@ -12,24 +12,28 @@ import torch
 
 from ..errors import KpstraError, one_of
 from ..files import atomic_write
-from . import kprpe
+from . import kprpe, stra
+
+BENCHMARKS = {"kprpe": kprpe, "stra": stra}  # each has SHAPES, run(device, repeats, names), table(results)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 for the user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m plugins.bench", description=__doc__)
-    parser.add_argument("what", choices=["kprpe"])
-    parser.add_argument("--shapes", nargs="+", default=list(kprpe.SHAPES), metavar="NAME", help="default: all")
+    parser.add_argument("what", choices=BENCHMARKS)
+    parser.add_argument("--shapes", nargs="+", metavar="NAME", help="default: all")
     parser.add_argument("--repeats", type=int, default=7, help="counted rounds")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured there")
     args = parser.parse_args(argv)
+    benchmark = BENCHMARKS[args.what]
+    names = list(benchmark.SHAPES) if args.shapes is None else args.shapes
     try:
-        for name in args.shapes:
-            one_of(name, kprpe.SHAPES, "--shapes")
+        for name in names:
+            one_of(name, benchmark.SHAPES, "--shapes")
         if args.repeats < 1:
             raise KpstraError(f"--repeats: {args.repeats}: expected 1 or more")
-        results = kprpe.run(torch.device(args.device), args.repeats, args.shapes)
+        results = benchmark.run(torch.device(args.device), args.repeats, names)
     except KpstraError as error:
         print(f"plugins.bench: error: {error}", file=sys.stderr)
         return 2
@@ -37,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "torch": torch.__version__, "threads": torch.get_num_threads(), "device": args.device,
         "machine": platform.machine(), "repeats": args.repeats,
     }  # fmt: skip
-    print(kprpe.table(results))
+    print(benchmark.table(results))
     print(", ".join(f"{key} {value}" for key, value in setting.items()))
     if args.json:
         with atomic_write(args.json, "w") as stream:

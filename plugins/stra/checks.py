@@ -35,12 +35,29 @@ def init_weights(module: nn.Module) -> None:
             nn.init.zeros_(m.bias)
 
 
+class Conv2d(nn.Conv2d):
+    """Grouped 1x1 convolution as a batched matrix product: several times faster than grouped convolution kernels.
+
+    It has the name of its base: torchreid counts FLOPs by the names of classes.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, groups: int, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, 1, groups=groups, bias=bias)
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        grouped = x.reshape(x.shape[0], self.groups, -1, x.shape[2] * x.shape[3])  # B, G, C/G, P
+        out = weight.view(self.groups, -1, grouped.shape[2]) @ grouped
+        if bias is not None:
+            out = out + bias.view(self.groups, -1, 1).to(out.dtype)
+        return out.view(x.shape[0], -1, *x.shape[2:])
+
+
 def grouped_branch(channels: int, hidden: int, out: int, groups: int) -> nn.Sequential:
     """The schema's small branch: grouped 1x1 convolution, BN, tanh, grouped 1x1 convolution, BN."""
     return nn.Sequential(
-        nn.Conv2d(channels, hidden, 1, groups=groups),
+        Conv2d(channels, hidden, groups),
         nn.BatchNorm2d(hidden),
         nn.Tanh(),
-        nn.Conv2d(hidden, out, 1, groups=groups),
+        Conv2d(hidden, out, groups),
         nn.BatchNorm2d(out),
     )

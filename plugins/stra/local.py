@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import KpstraError
-from .checks import check_feature_map, check_groups, grouped_branch, init_weights
+from .checks import Conv2d, check_feature_map, check_groups, grouped_branch, init_weights
 from .neighbourhood import aggregate
 
 
@@ -47,7 +47,7 @@ class LocalAttention(nn.Module):
             raise KpstraError(f"LocalAttention: kernel_size = {kernel_size} has no centre: use an odd number")
         self.channels, self.groups, self.kernel_size = channels, groups, kernel_size
         self.mask = grouped_branch(channels, channels // ratio, groups * (1 + kernel_size**2), groups)
-        self.value = nn.Conv2d(channels, channels, 1, groups=groups, bias=False) if value_conv else nn.Identity()
+        self.value = Conv2d(channels, channels, groups, bias=False) if value_conv else nn.Identity()
         init_weights(self)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import one_of
-from .checks import check_feature_map, check_groups, init_weights
+from .checks import Conv2d, check_feature_map, check_groups, init_weights
 from .local import LocalAttention
 from .neighbourhood import aggregate, shifts
 
@@ -23,9 +23,9 @@ class StandAloneSelfAttention(nn.Module):
         super().__init__()
         check_groups(channels, groups)
         self.channels, self.groups, self.kernel_size = channels, groups, kernel_size
-        self.query = nn.Conv2d(channels, channels, 1, groups=groups, bias=False)
-        self.key = nn.Conv2d(channels, channels, 1, groups=groups, bias=False)
-        self.value = nn.Conv2d(channels, channels, 1, groups=groups, bias=False)
+        self.query = Conv2d(channels, channels, groups, bias=False)
+        self.key = Conv2d(channels, channels, groups, bias=False)
+        self.value = Conv2d(channels, channels, groups, bias=False)
         width = channels // groups
         self.relative_rows = nn.Parameter(torch.randn(groups, kernel_size, width - width // 2) * width**-0.5)
         self.relative_columns = nn.Parameter(torch.randn(groups, kernel_size, width // 2) * width**-0.5)
