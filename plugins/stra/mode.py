@@ -78,8 +78,11 @@ class ModeAttention(nn.Module):
         """Map the local operator's output ``s`` (B, C, H, W) to ``y`` (B, C, H, W) and the diversity loss (B,)."""
         check_feature_map(s, self.channels, "ModeAttention")
         mask, vectors, coefficients = self.modes(s)
-        context = vectors.transpose(2, 3) @ coefficients.to(vectors.dtype)  # B, G, n, P: r z + r' z'
-        return s + context.reshape(s.shape), diversity_loss(mask)
+        with torch.autocast(s.device.type, enabled=False):  # sums in the dtype of s
+            nodes = s.reshape(-1, s.shape[1] // self.groups, s.shape[2] * s.shape[3])  # B*G, n, P
+            z, r = vectors.to(s.dtype).flatten(0, 1).transpose(1, 2), coefficients.to(s.dtype).flatten(0, 1)
+            y = torch.baddbmm(nodes, z, r)  # s + r z + r' z'
+        return y.view(s.shape), diversity_loss(mask)
 
     def _gate(self, norm: nn.Module, scores: Tensor, height: int, width: int) -> Tensor:
         normed = norm(scores.reshape(-1, self.groups, height, width))

@@ -53,7 +53,7 @@ def banded_product(weights: Tensor, values: Tensor, kernel_size: int) -> Tensor:
             padded[:, :, inner] @ band(weights[:, :, rows], kernel_size)
             for rows, _, inner in _strips(weights, kernel_size)
         ]
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
 
 
 @banded_product.register_fake
@@ -80,8 +80,8 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
                 to_weights.append(diagonals(padded[:, :, inner].transpose(1, 2) @ grad[:, :, outer], k, width))
             if ctx.needs_input_grad[1]:
                 to_padded[:, :, inner] += grad[:, :, outer] @ band(weights[:, :, rows], k).transpose(1, 2)
-    to_values = None if to_padded is None else to_padded.narrow(2, _reach(k, width), values.shape[2])
-    return torch.cat(to_weights, dim=2) if to_weights else None, to_values, None
+        to_values = None if to_padded is None else to_padded.narrow(2, _reach(k, width), values.shape[2])
+        return torch.cat(to_weights, dim=2) if to_weights else None, to_values, None
 
 
 banded_product.register_autograd(_backward, setup_context=_keep)
