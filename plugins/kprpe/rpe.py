@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..errors import KpstraError
 from .buckets import relative_buckets
 from .lookup import add_into, lookup, lookup_queries
+from .separable import separable_bias
 from .table import Factors, KeypointTable
 
 
@@ -50,6 +51,7 @@ class KeypointRPE(KeypointTable):
         index, num_buckets = relative_buckets(*grid_size, distance, ratio)
         super().__init__(num_keypoints, num_buckets, num_heads, num_layers, formulation)
         self.grid_size, self.prefix_tokens = tuple(grid_size), prefix_tokens
+        self.distance, self.ratio = distance, ratio
         # prefix pairs look up one bucket more, in which the image has no part
         padded = F.pad(index, (prefix_tokens, 0, prefix_tokens, 0), value=num_buckets) if prefix_tokens else index
         self.register_buffer("index", padded.clone(), persistent=False)
@@ -66,6 +68,10 @@ class KeypointRPE(KeypointTable):
         if not 0 <= layer < self.num_layers:
             raise KpstraError(f"KP-RPE: layer {layer} of {self.num_layers}")
         image = (self.factors(factors) if isinstance(factors, Tensor) else factors).layer(layer)
+        if self._trains_separably(image):
+            level, slope = self.affine(layer)
+            bias = separable_bias(level, slope, -image.offset, self.index, self.centres, self.grid_size, self.ratio)
+            return bias.expand(-1, self.num_heads, -1, -1)
         bias = self.static_bias(layer).unsqueeze(0)
         if image.offset is not None:  # signs are changed in the small tables, before the look-up
             bias = add_into(self._lookup(-image.offset), bias)
@@ -74,6 +80,10 @@ class KeypointRPE(KeypointTable):
             bias = bias + x.unsqueeze(1) * self._lookup(-image.slope[..., 0])
             bias = bias + y.unsqueeze(1) * self._lookup(-image.slope[..., 1])
         return bias.expand(-1, self.num_heads, -1, -1)
+
+    def _trains_separably(self, image: Factors) -> bool:
+        plain = self.distance != "product" or self.prefix_tokens or image.offset is None or image.slope is not None
+        return torch.is_grad_enabled() and not plain and not torch.compiler.is_compiling()
 
     def static_bias(self, layer: int) -> Tensor:
         """Return the part that no image changes, (heads or 1, T, T); remembered in evaluation."""

@@ -104,13 +104,17 @@ class KeypointTable(nn.Module):
 
     def static(self, centres: Tensor, layer: int) -> Tensor:
         """Return A of one layer: (heads, N, K) for the patch centres M (N, 2)."""
-        layer = min(layer, self.table_weight.shape[0] - 1)
-        weight, bias = self.table_weight[layer], self.table_bias[layer]
-        if self.formulation == "absolute":
+        bias, slope = self.affine(layer)
+        if slope is None:
             return bias.unsqueeze(1).expand(-1, centres.shape[0], -1)
-        slope = weight.sum(dim=2)  # heads, K, 2
         with torch.autocast(centres.device.type, enabled=False):
             return centres.to(slope.dtype) @ slope.transpose(1, 2) + bias.unsqueeze(1)
+
+    def affine(self, layer: int) -> tuple[Tensor, Tensor | None]:
+        """Return b (heads, K) and the sum of W over joints (heads, K, 2) of one layer: A = b + M . sum W."""
+        layer = min(layer, self.table_weight.shape[0] - 1)
+        weight, bias = self.table_weight[layer], self.table_bias[layer]
+        return bias, None if self.formulation == "absolute" else weight.sum(dim=2)
 
     def cached(self, key: Hashable, build: Callable[[], Tensor]) -> Tensor:
         """Return ``build()``, remembered while no gradient is wanted and the weights stay what they were."""
