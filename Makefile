@@ -12,7 +12,7 @@ export OMP_WAIT_POLICY := PASSIVE
 $(STAMP): setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch torchvision
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[reid,opengait,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[reid,opengait,toy,export,dev]'
 	touch $@
 
 demo: $(STAMP)

@@ -32,7 +32,9 @@ setup(
             "torchvision", "PyYAML", "opencv-python-headless", "tqdm", "tensorboard", "matplotlib", "einops", "kornia",
         ],
         "tools": ["matplotlib", "tqdm"],
-        "dev": ["pytest", "pytest-xdist", "ruff"],
+        "toy": ["scikit-learn", "opencv-python-headless", "matplotlib", "tqdm"],
+        "export": ["onnx", "onnxscript", "onnxruntime"],
+        "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff"],
     },
     entry_points={"console_scripts": ["reid-ext=reid_ext.__main__:main", "opengait-ext=opengait_ext.__main__:main"]},
 )
