@@ -16,10 +16,12 @@ from tqdm import tqdm
 
 from plugins.errors import KpstraError
 from plugins.files import atomic_write
+from plugins.finite import require_finite
 
 from .checks import check_classes, check_dataset, check_groups, check_probes, check_transforms
 from .dataset import ArrayDataset
 from .joint import build_joint_transform
+from .numerics import Batch, StepWatch, require_finite_features
 from .seeded import SeededBatches, SeededCollate, SeededDataset, seed_everything
 from .warmstart import fitting
 
@@ -54,6 +56,7 @@ class Hosted:
         check_dataset(loader.dataset, self.cfgs, train)
         if train:
             check_classes(loader.dataset, self.cfgs)
+            self.identities = [label.removeprefix(f"{data_cfg['dataset_name']}-") for label in loader.dataset.label_set]
         else:
             check_probes(loader.dataset, self.cfgs)
         dataset = ArrayDataset(loader.dataset, data_cfg["cache"])
@@ -64,9 +67,10 @@ class Hosted:
         return DataLoader(dataset, batch_sampler=batches, collate_fn=collate, num_workers=loader.num_workers)
 
     def get_optimizer(self, optimizer_cfg: Mapping) -> optim.Optimizer:
-        """Return the model's optimiser after checking that every trainable parameter is in exactly one group."""
+        """Return the model's optimiser, watched, after checking that each trained parameter is in exactly one group."""
         optimizer = super().get_optimizer(optimizer_cfg)
         check_groups(self, optimizer)
+        self.watch = StepWatch(self, optimizer)
         return optimizer
 
     def inputs_pretreament(self, inputs: tuple) -> tuple:
@@ -75,6 +79,7 @@ class Hosted:
             if self.seed is not None:
                 seed_everything(self.seed, self.batches, torch.distributed.get_rank())
             self.batches += 1
+            self.watch.batch = Batch(self.batches, [self.identities[i] for i in inputs[1]], *inputs[2:4])
         joint = self.joint_transforms[self.training]
         if joint is not None:
             modalities, *others = inputs
@@ -87,15 +92,21 @@ class Hosted:
             inputs = ([[s for s, _ in pairs], [k for _, k in pairs]], *others)
         return super().inputs_pretreament(inputs)
 
+    def inference(self, rank: int) -> Mapping[str, np.ndarray]:
+        """Return the host's features of all test sequences.
+
+        Raises:
+            KpstraError: features that are not finite, naming the sequences.
+        """
+        features, data = super().inference(rank), self.test_loader.dataset
+        require_finite_features(features, data.label_list, data.types_list, data.views_list)
+        return features
+
     def train_step(self, loss_sum: torch.Tensor) -> bool:
-        """Take the host's step; a loss that is not a number ends the run before it spoils the weights."""
-        if not torch.isfinite(loss_sum):
-            raise KpstraError(
-                f"training: the loss is {loss_sum.item()} at iteration {self.iteration + 1} (batch {self.batches}); "
-                "the last checkpoint is unharmed. Lower optimizer_cfg.lr, or turn trainer_cfg.enable_float16 off, and "
-                "resume"
-            )
+        """Take the host's step; a loss that is no number ends the run before it spoils the weights."""
+        self.watch.before(loss_sum)
         done = super().train_step(loss_sum)
+        self.watch.after(done, loss_sum)
         if done:
             self.progress.update()
             total, every = self.engine_cfg["total_iter"], self.engine_cfg["log_iter"]
@@ -105,12 +116,19 @@ class Hosted:
         return done
 
     def save_ckpt(self, iteration: int) -> None:
-        """Write the host's checkpoint, with the scaler and the number of batches, whole or not at all."""
+        """Write the host's checkpoint, with the scaler and what was counted, whole or not at all.
+
+        Raises:
+            KpstraError: weights or the gradients of the last step are not finite; nothing is written.
+        """
+        self.watch.settle()
         if torch.distributed.get_rank() != 0:
             return
+        weights = self.state_dict()
+        require_finite(weights.items(), f"iteration {iteration}: no checkpoint is written: the model")
         checkpoint = {
-            "model": self.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(), "iteration": iteration, "batches": self.batches,
+            "model": weights, "optimizer": self.optimizer.state_dict(), "scheduler": self.scheduler.state_dict(),
+            "iteration": iteration, "batches": self.batches, "skipped": self.watch.skipped,
         }  # fmt: skip
         if hasattr(self, "Scaler"):
             checkpoint["scaler"] = self.Scaler.state_dict()
@@ -158,7 +176,7 @@ class Hosted:
                 raise KpstraError(f"{save_name}: its {part} belongs to another model: {error}; "
                                   f"set trainer_cfg.{reset}: true to start it anew") from error  # fmt: skip
         if self.iteration:  # the run goes on, rather than starts from another's weights
-            self.batches = checkpoint.get("batches", self.iteration)
+            self.batches, self.watch.skipped = checkpoint.get("batches", self.iteration), checkpoint.get("skipped", 0)
             if "scaler" in checkpoint and hasattr(self, "Scaler"):
                 self.Scaler.load_state_dict(checkpoint["scaler"])
 

@@ -6,6 +6,7 @@ failed are counted as failed, whatever it recorded. ``-m 'not slow'`` tries few 
 """
 from __future__ import annotations
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+sys.path += [str(Path(__file__).parents[1] / host) for host in ("opengait_ext", "reid_ext")]  # their tests' helpers
 FEW, MANY = 10, 200
 PROPERTY = "fault cases"
 SETTINGS = {
