@@ -1,28 +1,38 @@
 """Whole-or-nothing file writing, and finding a configuration by name."""
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import IO
 
 from .errors import KpstraError, nearest
 
+try:
+    import fcntl
+except ImportError:  # not a Unix: leftovers stay
+    fcntl = None
+
 
 @contextmanager
 def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
     """Open a temporary file beside ``path`` that replaces it only when the block ends without an error.
 
-    A kill at any moment leaves either the old file or the new one, never a part of one.
+    A kill at any moment leaves either the old file or the new one, never a part of one. What a killed process left of
+    its temporary file is removed when ``path`` is next written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        _remove_unless_held(leftover)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, mode) as stream:
+            _hold(stream)
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -31,6 +41,22 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _hold(stream: IO) -> bool:
+    """Lock an open file as long as this process lives; False if another one has."""
+    try:
+        if fcntl:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _remove_unless_held(leftover: Path) -> None:
+    with suppress(OSError), open(leftover, "rb") as stream:
+        if fcntl and _hold(stream):
+            leftover.unlink()
 
 
 def _umask() -> int:
