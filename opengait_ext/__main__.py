@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from plugins.errors import KpstraError
+from plugins.processes import plain_endings
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -40,8 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = build_parser().parse_intermixed_args(argv)
         from .launch import Run, launch
 
-        launch(Run(args.cfgs, args.phase, args.iter, args.log_to_file, args.host, args.device, args.workdir,
-                   args.overrides))  # fmt: skip
+        with plain_endings():
+            launch(Run(args.cfgs, args.phase, args.iter, args.log_to_file, args.host, args.device, args.workdir,
+                       args.overrides))  # fmt: skip
     except KpstraError as error:
         print(f"opengait-ext: error: {plain(error)}", file=sys.stderr)
         return 2

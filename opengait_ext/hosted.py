@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from plugins.errors import KpstraError
 from plugins.files import atomic_write
+from plugins.processes import follow_parent
 from plugins.finite import require_finite
 
 from .checks import check_classes, check_dataset, check_groups, check_probes, check_transforms
@@ -64,7 +65,8 @@ class Hosted:
             batches = self.seeded = SeededBatches(batches, self.seed)
             collate = SeededCollate(collate, self.seed, torch.distributed.get_rank())
             dataset = SeededDataset(dataset)
-        return DataLoader(dataset, batch_sampler=batches, collate_fn=collate, num_workers=loader.num_workers)
+        return DataLoader(dataset, batch_sampler=batches, collate_fn=collate, num_workers=loader.num_workers,
+                          worker_init_fn=follow_parent)  # fmt: skip
 
     def get_optimizer(self, optimizer_cfg: Mapping) -> optim.Optimizer:
         """Return the model's optimiser, watched, after checking that each trained parameter is in exactly one group."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from plugins.errors import KpstraError
+from plugins.processes import plain_endings
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -35,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         cfg = load_config(args.config_file, args.opts, args.root, args.sources, args.targets, args.transforms)
         save_dir = cfg.data.save_dir
-        run(cfg)
+        with plain_endings():
+            run(cfg)
     except KpstraError as error:
         print(f"reid-ext: error: {error}", file=sys.stderr)
         return 2

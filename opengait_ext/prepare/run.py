@@ -4,16 +4,13 @@ from __future__ import annotations
 import json
 import multiprocessing as mp
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import partial
-from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ from tqdm import tqdm
 
 from plugins.errors import KpstraError
 from plugins.files import atomic_write
+from plugins.processes import follow_parent, interrupts_held
 
 from .body import describe_first, misaligned
 from .journal import REPORT, Journal, Record
@@ -122,7 +120,9 @@ def parallel(work: Callable[[str], Written], names: Sequence[str], workers: int 
     context = mp.get_context("fork" if sys.platform == "linux" else "spawn")
     pool = ProcessPoolExecutor(min(workers, len(names)), context, _start_worker)  # Pool would wait for a killed worker
     try:
-        for future in as_completed([pool.submit(work, name) for name in names]):
+        with interrupts_held():  # the processes start with the first one
+            first = pool.submit(work, names[0])
+        for future in as_completed([first, *(pool.submit(work, name) for name in names[1:])]):
             yield future.result()
     except BrokenProcessPool as error:
         raise KpstraError("a worker process was killed, perhaps for want of memory; the same command goes on from "
@@ -132,11 +132,5 @@ def parallel(work: Callable[[str], Written], names: Sequence[str], workers: int 
 
 
 def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair
+    follow_parent()
     cv2.setNumThreads(0)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    connection.wait([mp.parent_process().sentinel])
-    os._exit(1)
