@@ -13,10 +13,11 @@ from plugins.errors import KpstraError
 from . import checkpoint
 from .host import torchreid
 from .networks import DiversityOutputs
+from .numerics import WatchedEngine
 from .rank import ranking
 
 
-class CheckpointedEngine:
+class CheckpointedEngine(WatchedEngine):
     """Save after every epoch, whole or not at all, with everything that a resumed run needs to go on exactly.
 
     The host saves only after an evaluation, in place, and its evaluation draws random numbers; here a checkpoint is
@@ -40,6 +41,7 @@ class CheckpointedEngine:
 
     def save_model(self, epoch: int, rank1: float | None, save_dir: str, is_best: bool = False) -> None:
         """Write ``save_dir/<name>/model.pth.tar-<epoch + 1>`` (and ``model-best.pth.tar``) atomically."""
+        self.require_finite_weights()
         for name in self.get_model_names():
             state = checkpoint.training_state(
                 self._models[name], self._optims[name], self._scheds[name], epoch + 1, rank1
@@ -73,7 +75,8 @@ class DiversityLoss:
         loss.backward()
         self.optimizer.step()
         accuracy = torchreid.metrics.accuracy(outputs[0], pids)[0].item()
-        return {"loss": loss.item(), **{name: value.item() for name, (_, value) in losses.items()}, "acc": accuracy}
+        parts = {name: value.item() for name, (_, value) in losses.items()}
+        return self.watched(data, {"loss": loss.item(), **parts, "acc": accuracy})
 
 
 class SoftmaxDiversity(DiversityLoss):
