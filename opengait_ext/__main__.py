@@ -5,7 +5,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from plugins.errors import KpstraError
+from plugins.errors import KpstraError, plain
 from plugins.processes import plain_endings
 
 
@@ -52,11 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
               "its iteration (output/<dataset>/<model>/<save_name>/checkpoints)", file=sys.stderr)  # fmt: skip
         return 130
     return 0
-
-
-def plain(error: KpstraError) -> str:
-    """Return the message; one from a data loader's worker process comes wrapped in that process's traceback."""
-    return str(error).rstrip().rpartition("KpstraError: ")[2]
 
 
 def setup(argv: Sequence[str]) -> int:

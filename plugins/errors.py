@@ -12,6 +12,11 @@ class KpstraError(Exception):
     """
 
 
+def plain(error: KpstraError) -> str:
+    """Return the message; one from a data loader's worker process comes wrapped in that process's traceback."""
+    return str(error).rstrip().rpartition("KpstraError: ")[2]
+
+
 def nearest(name: str, options: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the closest of ``options``, or an empty string."""
     close = difflib.get_close_matches(str(name), [str(option) for option in options], n=1, cutoff=0.5)

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from plugins.errors import KpstraError
+from plugins.errors import KpstraError, plain
 from plugins.processes import plain_endings
 
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with plain_endings():
             run(cfg)
     except KpstraError as error:
-        print(f"reid-ext: error: {error}", file=sys.stderr)
+        print(f"reid-ext: error: {plain(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\nreid-ext: interrupted; {_how_to_go_on(save_dir, started)}", file=sys.stderr)

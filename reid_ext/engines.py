@@ -12,6 +12,7 @@ from plugins.errors import KpstraError
 
 from . import checkpoint
 from .host import torchreid
+from .images import reading
 from .networks import DiversityOutputs
 from .numerics import WatchedEngine
 from .rank import ranking
@@ -31,12 +32,13 @@ class CheckpointedEngine(WatchedEngine):
 
     def train(self, *args, **kwargs) -> None:
         """Train one epoch as the host does, then save."""
-        super().train(*args, **kwargs)
+        with reading():
+            super().train(*args, **kwargs)
         self.save_model(self.epoch, None, self.save_dir)
 
     def test(self, *args, **kwargs) -> float:
         """Evaluate as the host does, leaving the random streams as they were, and rank faster."""
-        with checkpoint.preserved_rng(), ranking():
+        with checkpoint.preserved_rng(), reading(), ranking():
             return super().test(*args, **kwargs)
 
     def save_model(self, epoch: int, rank1: float | None, save_dir: str, is_best: bool = False) -> None:
