@@ -46,14 +46,10 @@ def launch(run: Run) -> dict[str, float] | None:
         KpstraError: any mistake in the settings, the data or the installation.
     """
     one_of(run.phase, ("train", "test"), "--phase")
-    host, device = find_host(run.host), choose_device(run.device)
-    if device == "cpu":
-        keep_freed_memory()
     with ExitStack() as stack:
-        activate(host)
-        stack.enter_context(process_group(device))
-        stack.enter_context(on_cpu() if device == "cpu" else nullcontext())
-        importlib.import_module("modeling.base_model")  # after the bridge: it binds the host's helpers by name
+        host, device = stack.enter_context(session(run.host, run.device))
+        if device == "cpu":
+            keep_freed_memory()
         settings = load_settings(host, run.config, run.overrides, run.restore)
         partition = resolve_paths(settings, host, run.phase)
         notes = adapt(settings, device)
@@ -61,6 +57,26 @@ def launch(run: Run) -> dict[str, float] | None:
         stack.enter_context(working_directory(run.workdir))
         stack.callback(close_log)
         return execute(run, host, device, settings, notes)
+
+
+@contextmanager
+def session(choice: str = "auto", device: str = "auto") -> Iterator[tuple[Host, str]]:
+    """Make a host importable and its calls fit the device, in a process group; at the end that is put back.
+
+    Args:
+        choice: which host, see :func:`opengait_ext.host.find_host`.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Yields:
+        The host, and ``cpu`` or ``cuda``.
+    """
+    host, device = find_host(choice), choose_device(device)
+    with ExitStack() as stack:
+        activate(host)
+        stack.enter_context(process_group(device))
+        stack.enter_context(on_cpu() if device == "cpu" else nullcontext())
+        importlib.import_module("modeling.base_model")  # after the bridge: it binds the host's helpers by name
+        yield host, device
 
 
 def execute(run: Run, host: Host, device: str, settings: dict[str, Any], notes: list[str]) -> dict[str, float] | None:
@@ -127,7 +143,13 @@ def choose_device(choice: str) -> str:
 
 @contextmanager
 def process_group(device: str) -> Iterator[None]:
-    """Join the processes that ``torchrun`` started, or be the only one: nccl on CUDA, gloo on a CPU."""
+    """Join the processes that ``torchrun`` started, or be the only one: nccl on CUDA, gloo on a CPU.
+
+    A group that the caller's own program is in already serves as it is.
+    """
+    if distributed.is_initialized():
+        yield
+        return
     backend = "nccl" if device == "cuda" else "gloo"
     world = int(os.environ.get("WORLD_SIZE", 1))
     if device == "cuda" and int(os.environ.get("LOCAL_WORLD_SIZE", world)) > torch.cuda.device_count():

@@ -1,11 +1,9 @@
 """Seconds of SwinGait-2D, without and with KP-RPE, against sequence length and batch: a straight line, or a step?"""
 from __future__ import annotations
 
-import importlib
-import logging
 import statistics
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -17,10 +15,10 @@ from plugins.bench.measure import interleaved
 from plugins.errors import KpstraError, one_of
 from plugins.memory import keep_freed_memory
 
-from ..bridge import on_cpu
-from ..host import activate, find_host, model_class
-from ..launch import adapt, choose_device, process_group
+from ..host import model_class
+from ..launch import adapt, choose_device, session
 from ..settings import load_settings
+from ..trained import Unfed, quiet
 
 # size -> configurations of SwinGait2D's and SwinGait2DKPRPE's settings, and what is set in both
 SIZES = {
@@ -30,13 +28,6 @@ SIZES = {
 PHASES = ("forward", "train step")
 FIXED_BATCH = 2  # of the sweep over lengths; a train step needs two sequences
 FIXED_LENGTH = 5  # of the sweep over batches
-
-
-class Unfed:
-    """Mixed into a model class, in front of it: no data set and no loader."""
-
-    def get_loader(self, data_cfg: dict, train: bool = True) -> None:
-        """Return nothing: the benchmark makes its own batches."""
 
 
 def run(sizes: Sequence[str], lengths: Sequence[int], batches: Sequence[int], repeats: int,
@@ -79,15 +70,7 @@ def host_models(device: str, choice: str = "embedded") -> Iterator:
         device: ``cpu`` or ``cuda``.
         choice: which host, see :func:`opengait_ext.host.find_host`.
     """
-    with ExitStack() as stack:
-        host = find_host(choice)
-        logging.disable(logging.INFO)  # it logs its settings
-        stack.callback(logging.disable, logging.NOTSET)
-        activate(host)
-        stack.enter_context(process_group(device))
-        stack.enter_context(on_cpu() if device == "cpu" else nullcontext())
-        importlib.import_module("modeling.base_model")  # after the bridge: it binds the host's helpers by name
-        importlib.import_module("utils").get_msg_mgr().init_logger("", False)
+    with session(choice, device) as (host, device), quiet():
 
         def build(config: str) -> nn.Module:
             settings = load_settings(host, config, ("trainer_cfg.restore_hint=0",))
