@@ -1,4 +1,4 @@
-"""``python -m opengait_ext.bench prepare|scaling|swingait``: measure, print a table, write JSON."""
+"""``python -m opengait_ext.bench prepare|scaling|swingait|load``: measure, print a table, write JSON."""
 from __future__ import annotations
 
 import argparse
@@ -41,6 +41,13 @@ def build_parser() -> argparse.ArgumentParser:
     swingait.add_argument("--host", default="auto", metavar="auto|opengait|embedded|PATH")
     swingait.add_argument("--size", default="full", metavar="small|full", help="full: the paper's")
     swingait.add_argument("--repeats", type=int, default=7, help="counted rounds")
+
+    load = commands.add_parser("load", parents=[shared], help="prepare and the loaders at Gait3D's size")
+    load.add_argument("--sequences", type=int, default=25000, metavar="N")
+    load.add_argument("--workers", type=int, default=1, metavar="N", help="processes of prepare, and of each loader")
+    load.add_argument("--host", default="auto", metavar="auto|opengait|embedded|PATH")
+    load.add_argument("--scratch", type=Path, metavar="FOLDER", help="for 90 kB a sequence (default: temporary files')")
+    load.set_defaults(repeats=1)
     return parser
 
 
@@ -50,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.repeats < 1:
             raise KpstraError(f"--repeats: {args.repeats}: expected 1 or more")
-        results, text = {"prepare": _prepare, "scaling": _scaling, "swingait": _swingait}[args.what](args)
+        results, text = COMMANDS[args.what](args)
     except KpstraError as error:
         print(f"opengait_ext.bench: error: {error}", file=sys.stderr)
         return 2
@@ -88,6 +95,16 @@ def _swingait(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
     results = swingait.run(args.host, args.size, args.repeats)
     return results, swingait.table(results)
+
+
+def _load(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from . import load
+
+    results = load.run(args.sequences, args.workers, args.host, args.scratch)
+    return results, load.table(results)
+
+
+COMMANDS = {"prepare": _prepare, "scaling": _scaling, "swingait": _swingait, "load": _load}
 
 
 def _setting(repeats: int) -> dict[str, Any]:
