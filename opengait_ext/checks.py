@@ -1,7 +1,6 @@
 """Checks between data, settings and model that OpenGait leaves to a crash or to silence."""
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +8,8 @@ from typing import Any
 from torch import nn, optim
 
 from plugins.errors import KpstraError
+
+from .partition import read_partition
 
 MIN_GALLERY = 10  # evaluate_Gait3D reports rank 10
 
@@ -67,13 +68,16 @@ def check_classes(dataset: Any, cfgs: Mapping[str, Any]) -> None:
         raise KpstraError(f"trainer_cfg.sampler.batch_size: {size}: expected [identities >= 2, sequences of each]")
 
 
-def check_probes(dataset: Any, cfgs: Mapping[str, Any]) -> None:
-    """Refuse a partition that ``evaluate_Gait3D`` cannot rank: no probes, too small a gallery."""
+def check_probes(dataset: Any, cfgs: Mapping[str, Any]) -> str:
+    """Refuse a partition that ``evaluate_Gait3D`` cannot rank: no probes, too small a gallery.
+
+    Returns:
+        How many probes and gallery sequences there are, and which probes are missing, for the log.
+    """
     if cfgs["evaluator_cfg"]["eval_func"] != "evaluate_Gait3D":
-        return
+        return f"{len(dataset)} test sequences"
     path = cfgs["data_cfg"]["dataset_partition"]
-    with open(path, encoding="utf-8") as stream:
-        partition = json.load(stream)
+    partition = read_partition(path)
     if not partition.get("PROBE_SET"):
         raise KpstraError(f"{path}: PROBE_SET: missing; evaluate_Gait3D needs names such as 0002-camid33_videoid2-seq0")
     names = ["-".join(info[:3]) for info in dataset.seqs_info]
@@ -84,6 +88,9 @@ def check_probes(dataset: Any, cfgs: Mapping[str, Any]) -> None:
                           f"there the first is {names[0]}")  # fmt: skip
     if gallery < MIN_GALLERY:
         raise KpstraError(f"{path}: {gallery} gallery sequences; evaluate_Gait3D needs at least {MIN_GALLERY}")
+    missing = sorted(set(partition["PROBE_SET"]) - probes)
+    absent = f"; not in the data and not counted: {len(missing)} probes, such as {missing[0]}" if missing else ""
+    return f"{len(probes)} probes, {gallery} gallery sequences{absent}"
 
 
 def check_groups(model: nn.Module, optimizer: optim.Optimizer) -> None:

@@ -38,7 +38,8 @@ class ArrayDataset(Dataset):
         """Return the modalities of a sequence, each with frames first, and its record.
 
         Raises:
-            KpstraError: an unreadable or malicious file, no frames, or modalities of unequal length.
+            KpstraError: an unreadable or malicious file, no frames, modalities of unequal length, or values that are
+                not finite.
         """
         return self._read(index) if self.kept is None else self.kept[index], self.dataset.seqs_info[index]
 
@@ -53,5 +54,11 @@ class ArrayDataset(Dataset):
                 raise KpstraError(
                     f"{path}: {len(array)} frames, but {paths[0]} has {len(modalities[0])}; modalities go by frame, "
                     "run `python -m opengait_ext.prepare` again"
+                )
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                frame = int((~np.isfinite(array)).reshape(len(array), -1).any(1).argmax())
+                raise KpstraError(
+                    f"{path}: NaN or infinite values, first in frame {frame}; `python -m opengait_ext.prepare` gives "
+                    "absent joints a place and the score 0"
                 )
         return modalities

@@ -16,13 +16,15 @@ from tqdm import tqdm
 
 from plugins.errors import KpstraError
 from plugins.files import atomic_write
-from plugins.processes import follow_parent
 from plugins.finite import require_finite
+from plugins.processes import follow_parent
 
 from .checks import check_classes, check_dataset, check_groups, check_probes, check_transforms
 from .dataset import ArrayDataset
 from .joint import build_joint_transform
 from .numerics import Batch, StepWatch, require_finite_features
+from .partition import read_partition
+from .refused import refused
 from .seeded import SeededBatches, SeededCollate, SeededDataset, seed_everything
 from .warmstart import fitting
 
@@ -52,14 +54,17 @@ class Hosted:
 
     def get_loader(self, data_cfg: Mapping, train: bool = True) -> DataLoader:
         """Return the host's loader, reading arrays alone; with a seed its batches follow from it."""
-        loader = super().get_loader({**data_cfg, "cache": False}, train)
+        read_partition(data_cfg["dataset_partition"])
+        section = "trainer_cfg" if train else "evaluator_cfg"
+        with refused(f"data_cfg, {section}.sampler"):
+            loader = super().get_loader({**data_cfg, "cache": False}, train)
         batches, collate = loader.batch_sampler, loader.collate_fn
         check_dataset(loader.dataset, self.cfgs, train)
         if train:
             check_classes(loader.dataset, self.cfgs)
             self.identities = [label.removeprefix(f"{data_cfg['dataset_name']}-") for label in loader.dataset.label_set]
         else:
-            check_probes(loader.dataset, self.cfgs)
+            self.msg_mgr.log_info(check_probes(loader.dataset, self.cfgs))
         dataset = ArrayDataset(loader.dataset, data_cfg["cache"])
         if train and self.seed is not None:
             batches = self.seeded = SeededBatches(batches, self.seed)
@@ -70,10 +75,21 @@ class Hosted:
 
     def get_optimizer(self, optimizer_cfg: Mapping) -> optim.Optimizer:
         """Return the model's optimiser, watched, after checking that each trained parameter is in exactly one group."""
-        optimizer = super().get_optimizer(optimizer_cfg)
+        with refused("optimizer_cfg", dict(optimizer_cfg)):
+            optimizer = super().get_optimizer(optimizer_cfg)
         check_groups(self, optimizer)
         self.watch = StepWatch(self, optimizer)
         return optimizer
+
+    def get_scheduler(self, scheduler_cfg: Mapping) -> optim.lr_scheduler.LRScheduler:
+        """Return the model's schedule of the learning rate."""
+        with refused("scheduler_cfg", dict(scheduler_cfg)):
+            return super().get_scheduler(scheduler_cfg)
+
+    def build_network(self, model_cfg: Mapping) -> None:
+        """Build the model's network."""
+        with refused("model_cfg"):
+            super().build_network(model_cfg)
 
     def inputs_pretreament(self, inputs: tuple) -> tuple:
         """Apply the joint transform to each sequence, then the host's transform of each modality."""
