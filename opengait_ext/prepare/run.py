@@ -128,6 +128,8 @@ def parallel(work: Callable[[str], Written], names: Sequence[str], workers: int 
         raise KpstraError("a worker process was killed, perhaps for want of memory; the same command goes on from "
                           "there, fewer --workers may help") from error  # fmt: skip
     finally:
+        for process in (pool._processes or {}).values():  # as Python 3.14's kill_workers; all that is wanted has come
+            process.kill()  # else one that waits for a lock, which another took with it when it was killed, hangs us
         pool.shutdown(cancel_futures=True)
 
 
