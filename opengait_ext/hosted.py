@@ -40,7 +40,8 @@ class Hosted:
         self.batches = 0  # drawn so far; ahead of `iteration` by the steps that AMP skipped
         self.run_device = torch.device("cuda", torch.distributed.get_rank()) if uses_cuda() else torch.device("cpu")
         check_transforms(cfgs)
-        super().__init__(cfgs, training)
+        with refused("settings"):
+            super().__init__(cfgs, training)
         self.joint_transforms = {
             mode: build_joint_transform(cfgs[section].get("joint_transform"), f"{section}.joint_transform")
             if cfgs[section].get("joint_transform") else None
@@ -116,7 +117,8 @@ class Hosted:
         Raises:
             KpstraError: features that are not finite, naming the sequences.
         """
-        features, data = super().inference(rank), self.test_loader.dataset
+        with refused("test (evaluator_cfg, model_cfg)"):
+            features, data = super().inference(rank), self.test_loader.dataset
         require_finite_features(features, data.label_list, data.types_list, data.views_list)
         return features
 
@@ -198,6 +200,10 @@ class Hosted:
             if "scaler" in checkpoint and hasattr(self, "Scaler"):
                 self.Scaler.load_state_dict(checkpoint["scaler"])
 
+    def has_stepped(self) -> bool:
+        """Whether this run has taken a step."""
+        return self.iteration > self.started[0]
+
     @staticmethod
     def run_train(model: nn.Module) -> None:
         """Run the host's training loop under a progress bar."""
@@ -209,8 +215,9 @@ class Hosted:
         if module.seed is not None:
             module.seeded.start = module.batches
         module.started = (module.iteration, time.monotonic())
-        with tqdm(total=engine["total_iter"], initial=module.iteration, desc="Training", unit="it",
-                  disable=True if rank else None) as module.progress:  # fmt: skip
+        with (tqdm(total=engine["total_iter"], initial=module.iteration, desc="Training", unit="it",
+                   disable=True if rank else None) as module.progress,
+              refused("first iteration (trainer_cfg, model_cfg, loss_cfg)", until=module.has_stepped)):  # fmt: skip
             super(Hosted, type(module)).run_train(model)
         if module.iteration % engine["save_iter"]:
             module.save_ckpt(module.iteration)

@@ -11,6 +11,7 @@ import torch
 from plugins.errors import KpstraError, nearest, one_of
 
 from .joint import build_joint_transform
+from .ranges import check_ranges
 
 SAMPLER = (
     "type", "sample_type", "batch_shuffle", "batch_size", "frames_num_fixed", "frames_num_max", "frames_num_min",
@@ -24,9 +25,9 @@ BEYOND_DEFAULTS = {  # keys that OpenGait reads although its default.yaml does n
 SEVERAL_TYPES = {
     "restore_hint": (int, str), "batch_size": (int, list), "transform": (list, dict), "loss_cfg": (list, dict),
 }  # fmt: skip
+NUMBERS = ("loss_term_weight", "margin", "scale", "eps")  # of losses
 TYPE_NAMES = {dict: "keys and values", list: "a list", bool: "true or false", int: "a whole number", float: "a number",
               str: "text"}  # fmt: skip
-POSITIVE = ("log_iter", "save_iter", "total_iter")
 
 
 def check(settings: Mapping[str, Any], defaults: Mapping[str, Any], source: str) -> None:
@@ -64,13 +65,7 @@ def check(settings: Mapping[str, Any], defaults: Mapping[str, Any], source: str)
 
 def check_values(settings: Mapping[str, Any], source: str) -> None:
     """Refuse numbers that make no sense, and parts of ours that are of a wrong type."""
-    trainer = settings["trainer_cfg"]
-    for key in POSITIVE:
-        if trainer[key] < 1:
-            raise KpstraError(f"{source}: trainer_cfg.{key}: {trainer[key]!r}: expected a whole number of at least 1")
-    seed = trainer.get("seed")
-    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool) or seed < 0):
-        raise KpstraError(f"{source}: trainer_cfg.seed: {seed!r}: expected a whole number from 0, or nothing")
+    check_ranges(settings, source)
     for section, key in (("model_cfg", "kprpe"), ("model_cfg", "transformer")):
         node = settings[section].get(key)
         if node is not None and not isinstance(node, Mapping):
@@ -110,6 +105,11 @@ def check_losses(losses: Sequence | Mapping, where: str) -> None:
         known_keys(loss, loss, f"{where}.{i}.")
         cls = named(sys.modules["modeling.losses"], loss.get("type"), f"{where}.{i}.type")
         known_keys(loss, [*arguments(cls), "type", "log_prefix", "gather_and_scale"], f"{where}.{i}.")
+        if not isinstance(loss.get("log_prefix"), str) or not loss["log_prefix"]:
+            raise KpstraError(f"{where}.{i}.log_prefix: {loss.get('log_prefix')!r}: expected a name")
+        for key, value in loss.items():
+            if key in NUMBERS and (not isinstance(value, (int, float)) or isinstance(value, bool)):
+                raise KpstraError(f"{where}.{i}.{key}: {value!r}: expected a number")
 
 
 def check_transform(node: Any, where: str) -> None:

@@ -7,6 +7,7 @@ silhouettes each step equals OpenGait's for the same state of :mod:`random`.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from plugins.errors import KpstraError, nearest
 
 from .steps import STEPS
 
+SHARES, POSITIVE = ("prob", "sl", "sh", "r1"), ("divsor", "r1")
 Pair = tuple[np.ndarray, np.ndarray]
 Joint = Callable[[np.ndarray, np.ndarray], Pair]
 
@@ -48,10 +50,29 @@ def _build(node: Mapping, key: str) -> Joint:
         raise KpstraError(f"{key}: {node!r}: expected a step such as {{type: RandomRotate, prob: 0.2}}")
     arguments = dict(node)
     name = arguments.pop("type")
-    if name not in STEPS:
-        raise KpstraError(f"{key}.type: {name!r} is not one of {', '.join(STEPS)}{nearest(name, STEPS)}")
+    if not isinstance(name, str) or name not in STEPS:
+        raise KpstraError(f"{key}.type: {name!r} is not one of {', '.join(STEPS)}{nearest(str(name), STEPS)}")
     known = inspect.signature(STEPS[name]).parameters
     for argument in arguments:
         if argument not in known:
             raise KpstraError(f"{key}.{argument}: {name} has no such argument{nearest(argument, known)}")
+        _check_number(argument, arguments[argument], known[argument].default, f"{key}.{argument}")
     return STEPS[name](**arguments)
+
+
+def _check_number(argument: str, value: object, default: object, key: str) -> None:
+    """Refuse what is no number, where the step takes one; shares lie between 0 and 1."""
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise KpstraError(f"{key}: {value!r}: expected true or false")
+        return
+    if value is None and default is None:
+        return
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value) or value < 0:
+        raise KpstraError(f"{key}: {value!r}: expected a number from 0")
+    if argument in SHARES and value > 1:
+        raise KpstraError(f"{key}: {value!r}: expected a share from 0 to 1")
+    if argument in POSITIVE and not value:
+        raise KpstraError(f"{key}: {value!r}: expected a number above 0")
+    if argument == "cutting" and not isinstance(value, int):
+        raise KpstraError(f"{key}: {value!r}: expected a whole number of columns")

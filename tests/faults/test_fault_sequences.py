@@ -166,7 +166,10 @@ WRONG = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(
                            max_size=3), st.dictionaries(st.text(max_size=2), st.integers(), max_size=2))  # fmt: skip
 
 
-@given(sets=st.dictionaries(st.sampled_from(["TRAIN_SET", "TEST_SET", "PROBE_SET"]), st.one_of(NAMES, NAMES, NAMES, WRONG)))
+SETS = st.sampled_from(["TRAIN_SET", "TEST_SET", "PROBE_SET"])
+
+
+@given(sets=st.dictionaries(SETS, st.one_of(NAMES, NAMES, NAMES, WRONG)))
 def test_partitions(tmp_path, record, sets):
     """Right ones come back as they are; duplicates, people in both halves and wrong types are named."""
     path = tmp_path / "partition.json"
