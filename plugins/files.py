@@ -1,6 +1,7 @@
 """Whole-or-nothing file writing, and finding a configuration by name."""
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import tempfile
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import IO
 
 from .errors import KpstraError, nearest
+
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST,
+        errno.ENAMETOOLONG, errno.EIO}  # fmt: skip
 
 try:
     import fcntl
@@ -24,8 +28,31 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
 
     A kill at any moment leaves either the old file or the new one, never a part of one. What a killed process left of
     its temporary file is removed when ``path`` is next written.
+
+    Raises:
+        KpstraError: the disk is full or the folder read-only; the old file is unharmed.
     """
     path = Path(path)
+    try:
+        with _whole(path, mode) as stream:
+            yield stream
+    except Exception as error:
+        if reason := disk_error(error):
+            raise KpstraError(f"{path}: cannot be written: {reason}; what was there before is unharmed") from error
+        raise
+
+
+def disk_error(error: BaseException | None) -> str | None:
+    """What the disk refused, if that is behind an error: torch, say, turns it into one of its own."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in DISK:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    return None
+
+
+@contextmanager
+def _whole(path: Path, mode: str) -> Iterator[IO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         _remove_unless_held(leftover)

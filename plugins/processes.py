@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from multiprocessing import connection
 
 from .errors import KpstraError
+from .files import disk_error
 
 
 def follow_parent(*_: object) -> None:
@@ -46,16 +47,20 @@ def interrupts_held() -> Iterator[None]:
 
 @contextmanager
 def plain_endings() -> Iterator[None]:
-    """Let Ctrl-C and the death of a data loader's worker leave the block as what they are.
+    """Let Ctrl-C, the death of a data loader's worker and a disk's refusal leave the block as what they are.
 
     torch turns a Ctrl-C that comes while it writes a checkpoint into a RuntimeError.
 
     Raises:
-        KpstraError: a worker process was killed.
+        KpstraError: a worker process was killed, or the disk is full or read-only.
         KeyboardInterrupt: Ctrl-C.
     """
     try:
         yield
+    except OSError as error:
+        if reason := disk_error(error):
+            raise KpstraError(f"{error.filename or 'writing'}: {reason}") from error
+        raise
     except RuntimeError as error:
         for cause in _causes(error):
             if isinstance(cause, KeyboardInterrupt):
