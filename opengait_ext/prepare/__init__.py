@@ -11,7 +11,8 @@ Rules, each counted in ``<output>/prepare_report.json``:
 * Silhouette unreadable or truncated, pixel sum of at most 10000, or no x-centre: the frame is dropped from both files.
 * Pose file missing, unparsable, of a wrong number of values, not finite, or all zero: the frame is kept, every joint
   counts as absent.
-* An absent joint (score not above 0, or coordinates not finite) gets score 0 and a position interpolated linearly in
+* An absent joint (score not above 0, coordinates not finite, or farther outside the prepared image than that is wide or
+  high) gets score 0 and a position interpolated linearly in
   time between the nearest frames of the sequence that have it (that of the nearest one at the ends); a joint that no
   frame has is put at the mean of the frame's other joints, or at the image's centre if there are none.
 * A sequence with no frame left is not written. Poses without a silhouette are left out.

@@ -44,7 +44,8 @@ def place(poses: np.ndarray, placements: np.ndarray) -> np.ndarray:
 def fill_absent(keypoints: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, int]:
     """Give each absent joint score 0 and a position.
 
-    A joint is absent where its score is not above 0 or its coordinates are not finite. Its position is interpolated
+    A joint is absent where its score is not above 0, its coordinates are not finite, or it lies farther outside the
+    image than the image is wide or high. Its position is interpolated
     linearly in time between the nearest frames that have it, and is that of the nearest one at the ends. A joint that
     no frame has goes to the mean of the frame's other joints, or to the image's centre if there are none.
 
@@ -57,7 +58,10 @@ def fill_absent(keypoints: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarra
     """
     with np.errstate(over="ignore"):
         filled = keypoints.astype(np.float32)
-    present = np.isfinite(filled).all(-1) & (filled[..., 2] > 0)  # T, 17
+    extent = np.float32([size[1], size[0]])
+    with np.errstate(invalid="ignore"):
+        near = (filled[..., :2] >= -extent).all(-1) & (filled[..., :2] <= 2 * extent).all(-1)  # of NaN: false
+    present = near & np.isfinite(filled[..., 2]) & (filled[..., 2] > 0)  # T, 17
     if present.all():
         return filled, 0
     filled[~present] = 0
