@@ -15,6 +15,8 @@ from .host import Host, model_class
 from .launch import adapt, close_log
 from .settings import load_settings, resolve_paths
 
+UNSEEN = 1  # given to a model's `inference` as the process number: only in the first does the host show its bar
+
 
 class Unfed:
     """Mixed into a model class, in front of it: no data set and no loader."""

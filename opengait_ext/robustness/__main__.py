@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from plugins.errors import KpstraError
+from plugins.errors import KpstraError, plain
 from plugins.files import atomic_write
 from plugins.memory import keep_freed_memory
 
@@ -57,8 +57,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
-    from ..__main__ import plain
-
     args = parse(list(sys.argv[1:] if argv is None else argv))
     try:
         run(args)

@@ -18,10 +18,8 @@ from plugins.errors import KpstraError
 from ..bridge import probes_from
 from ..host import Host
 from ..prepare.poses import JOINTS
-from ..trained import trained_model
+from ..trained import UNSEEN, trained_model
 from .disturb import Disturbance, disturb
-
-UNSEEN = 1  # any process but the first: there the host shows no bar of its own
 
 
 @dataclass(frozen=True)

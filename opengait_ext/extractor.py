@@ -1,0 +1,131 @@
+"""Features of gait sequences from a trained model, as torchreid's ``FeatureExtractor`` gives those of images.
+
+>>> extractor = GaitFeatureExtractor("opengait/swingait2d_kprpe_gait3d.yaml", "output/.../x-60000.pt")
+>>> features = extractor(silhouettes, keypoints)                     # (1, 256, 15)
+>>> features = extractor(["data/0001/camid0_videoid0/seq0", (silhouettes, keypoints)])      # (2, 256, 15)
+"""
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import distributed
+from torch.utils.data import DataLoader, Dataset
+
+from plugins.errors import KpstraError
+
+from .arrays import read_array
+from .launch import session
+from .prepare.poses import JOINTS
+from .trained import UNSEEN, quiet, trained_model
+
+Given = Any  # silhouettes, (silhouettes, keypoints), or the folder of a prepared sequence
+
+
+class Sequences(Dataset):
+    """Sequences in memory, as the host's data sets give them."""
+
+    def __init__(self, sequences: Sequence[list[np.ndarray]]) -> None:
+        self.sequences = sequences
+        self.label_list = [f"sequence {i}" for i in range(len(sequences))]
+        self.types_list = self.views_list = ["given"] * len(sequences)
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def __getitem__(self, index: int) -> tuple[list[np.ndarray], list]:
+        return self.sequences[index], [self.label_list[index], "given", "given", []]
+
+
+class GaitFeatureExtractor:
+    """Gives the embeddings that a test of the host would compare: same transforms, frames and network.
+
+    Args:
+        config: a path, or the name of a shipped configuration.
+        checkpoint: OpenGait's or ours.
+        device: ``cpu`` or ``cuda``; ``None`` takes CUDA where there is one.
+        host: see :func:`opengait_ext.host.find_host`.
+        overrides: ``section.key=value`` pairs.
+
+    Raises:
+        KpstraError: any mistake in the settings or the checkpoint.
+    """
+
+    def __init__(self, config: str, checkpoint: str | Path, device: str | None = None, host: str = "auto",
+                 overrides: Sequence[str] = ()) -> None:  # fmt: skip
+        self.host, self.device = host, device or "auto"
+        with session(self.host, self.device) as (found, on), quiet():
+            if distributed.get_world_size() > 1:
+                raise KpstraError(f"GaitFeatureExtractor: {distributed.get_world_size()} processes; it works in one")
+            self.model = trained_model(found, on, config, checkpoint, overrides)
+        transforms = self.model.cfgs["evaluator_cfg"]["transform"]
+        self.modalities = len(transforms) if isinstance(transforms, list) else 1
+
+    def __call__(self, sequences: Given | list[Given], keypoints: np.ndarray | None = None) -> np.ndarray:
+        """Return the features of one sequence or several.
+
+        Args:
+            sequences: silhouettes (T, H, W) uint8, 0 to 255, prepared as the training data were; or a folder that
+                ``prepare`` wrote; or a list of folders, silhouettes and pairs (silhouettes, keypoints).
+            keypoints: (T, 17, 3) x, y in pixels of the silhouettes and score, beside silhouettes of one sequence.
+
+        Returns:
+            (n, channels, parts). The host's distance between two sequences is the mean over the parts of the Euclidean
+            distances of their channels.
+
+        Raises:
+            KpstraError: wrong shapes or types, values that are not finite, or keypoints for a model without.
+        """
+        if keypoints is not None:
+            sequences = [(sequences, keypoints)]
+        elif not isinstance(sequences, list):
+            sequences = [sequences]
+        if not sequences:
+            raise KpstraError("GaitFeatureExtractor: no sequences given")
+        read = [self._read(sequence, i) for i, sequence in enumerate(sequences)]
+        with session(self.host, self.device), quiet(), torch.no_grad():
+            collate_fn = importlib.import_module("data.collate_fn").CollateFn
+            dataset = Sequences(read)
+            collate = collate_fn(dataset.label_list, self.model.cfgs["evaluator_cfg"]["sampler"])
+            self.model.test_loader = DataLoader(dataset, batch_size=1, collate_fn=collate)
+            return self.model.inference(UNSEEN)["embeddings"]
+
+    def _read(self, given: Given, number: int) -> list[np.ndarray]:
+        """Return the modalities of one sequence, checked."""
+        where = f"GaitFeatureExtractor: sequence {number}"
+        if isinstance(given, (str, Path)):
+            where, given = str(given), self._files(Path(given))
+        modalities = [np.asarray(array) for array in (given if isinstance(given, (tuple, list)) else (given,))]
+        name = type(self.model).__name__
+        if len(modalities) != self.modalities:
+            wanted = {1: "silhouettes alone", 2: "silhouettes and keypoints"}.get(self.modalities, self.modalities)
+            raise KpstraError(f"{where}: {len(modalities)} arrays; this {name} takes {wanted}")
+        silhouettes = modalities[0]
+        if silhouettes.ndim != 3 or silhouettes.dtype != np.uint8 or not silhouettes.size:
+            raise KpstraError(f"{where}: silhouettes {silhouettes.dtype} {silhouettes.shape}: expected uint8 (T, H, W)")
+        if silhouettes.max() == 1:
+            raise KpstraError(f"{where}: silhouettes of 0 and 1: expected 0 to 255")
+        for keypoints in modalities[1:]:
+            expected = (len(silhouettes), getattr(self.model, "num_keypoints", JOINTS), 3)
+            if keypoints.shape != expected or keypoints.dtype.kind != "f":
+                raise KpstraError(f"{where}: keypoints {keypoints.dtype} {keypoints.shape}: expected floats {expected}")
+            if not np.isfinite(keypoints).all():
+                frame = int((~np.isfinite(keypoints)).any((1, 2)).argmax())
+                raise KpstraError(f"{where}: keypoints of frame {frame} are not finite; give absent joints score 0 and "
+                                  "a place, as opengait_ext.prepare.poses.fill_absent does")  # fmt: skip
+        return modalities
+
+    def _files(self, folder: Path) -> list[np.ndarray]:
+        """Read a prepared sequence's files: those of ``data_cfg.data_in_use``."""
+        files, chosen = sorted(folder.glob("*.pkl")), self.model.cfgs["data_cfg"].get("data_in_use")
+        if not files:
+            raise KpstraError(f"{folder}: no folder of a prepared sequence: it has no .pkl files")
+        if chosen and isinstance(chosen[0], bool):
+            files = [file for file, use in zip(files, chosen, strict=False) if use]
+        elif chosen:
+            files = [files[i] for i in chosen if i < len(files)]
+        return [read_array(file) for file in files]
