@@ -31,12 +31,21 @@ def aggregate(weights: Tensor, values: Tensor, kernel_size: int) -> Tensor:
         (B, C, H, W). Only ``weights`` and ``values`` are kept for the backward.
     """
     batch, groups, _, height, width = weights.shape
+    if torch.onnx.is_in_onnx_export():  # it knows no operators of ours
+        return sum_of_shifts(weights, values, kernel_size)
     if width < kernel_size:  # two offsets of such a narrow map could be one entry of a band: widen it, cut it again
         extra = (0, kernel_size - width)
         return aggregate(F.pad(weights, extra), F.pad(values, extra), kernel_size)[..., :width]
     grouped = values.reshape(batch * groups, -1, height * width)  # B*G, n, P
     weights = weights.to(values.dtype).reshape(batch * groups, -1, height, width)
     return banded_product(weights, grouped, kernel_size).reshape(values.shape)
+
+
+def sum_of_shifts(weights: Tensor, values: Tensor, kernel_size: int) -> Tensor:
+    """As :func:`aggregate`, by the formula: every shift of the values times its weights."""
+    grouped = values.unflatten(1, (weights.shape[1], -1))  # B, G, n, H, W
+    terms = zip(weights.unsqueeze(3).unbind(2), shifts(grouped, kernel_size), strict=True)
+    return sum(weight * shifted for weight, shifted in terms).flatten(1, 2)
 
 
 @torch.library.custom_op("kpstra::banded_product", mutates_args=())

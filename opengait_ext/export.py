@@ -1,0 +1,102 @@
+"""``python -m opengait_ext.export``: a trained model as an ONNX file, silhouettes (and keypoints) to embeddings.
+
+Inputs: ``silhouettes`` (batch, frames, H, W) in [0, 1], as the network sees them (44 columns after the usual cut), and
+for models with KP-RPE ``keypoints`` (batch, frames, 17, 3): x, y in pixels of these silhouettes, and score. Output:
+``embeddings`` (batch, channels, parts), which the host's evaluation compares. Batch and frames are free.
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from plugins.errors import KpstraError
+from plugins.onnx_file import export_onnx
+
+PROGRAM = "opengait_ext.export"
+SIZE = (64, 44)  # height and width of silhouettes after the cut
+EXAMPLES = ((2, 3), (1, 1), (3, 5))  # batch and frames: traced on the first, compared on all
+
+
+class Embeddings(nn.Module):
+    """A host's model as a function of tensors."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, silhouettes: Tensor, keypoints: Tensor | None = None) -> Tensor:
+        """(n, s, H, W) and perhaps (n, s, L, 3) -> (n, channels, parts)."""
+        modalities = [silhouettes] if keypoints is None else [silhouettes, keypoints]
+        labels = types = views = lengths = None
+        return self.model((modalities, labels, types, views, lengths))["inference_feat"]["embeddings"]
+
+
+def example(model: nn.Module, sequences: int, frames: int) -> dict[str, Tensor]:
+    """Return random inputs by name."""
+    chance = torch.Generator().manual_seed(sequences)
+    inputs = {"silhouettes": torch.rand(sequences, frames, *SIZE, generator=chance)}
+    if hasattr(model, "num_keypoints"):
+        joints = torch.rand(sequences, frames, model.num_keypoints, 3, generator=chance)
+        inputs["keypoints"] = joints * torch.tensor([SIZE[1] - 1.0, SIZE[0] - 1.0, 1.0])
+    return inputs
+
+
+def export(config: str, checkpoint: str | Path, output: str | Path, host: str = "embedded",
+           overrides: Sequence[str] = ()) -> float:  # fmt: skip
+    """Write the ONNX file and return the largest difference of its outputs, as a share of the largest.
+
+    Args:
+        config: a path, or the name of a shipped configuration.
+        checkpoint: OpenGait's or ours.
+        output: the file.
+        host: whose network is exported; a checkpoint fits them all, and only the embedded one's takes any number of
+            frames.
+        overrides: ``section.key=value`` pairs.
+
+    Raises:
+        KpstraError: any mistake in the settings or the checkpoint, or a network that cannot be exported.
+    """
+    from .launch import session
+    from .trained import quiet, trained_model
+
+    with session(host, "cpu") as (found, device), quiet():
+        model = trained_model(found, device, config, checkpoint, overrides)
+    first, *others = (example(model, *size) for size in EXAMPLES)
+    return export_onnx(Embeddings(model), first, others, ("batch", "frames"), "embeddings", output)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser."""
+    parser = argparse.ArgumentParser(prog=f"python -m {PROGRAM}", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--cfgs", required=True, metavar="CONFIG", help="a path, or a shipped configuration")
+    parser.add_argument("--checkpoint", required=True, metavar="FILE")
+    parser.add_argument("--output", required=True, metavar="FILE.onnx")
+    parser.add_argument("--host", default="embedded", metavar="embedded|opengait|PATH",
+                        help="whose network (default embedded; checkpoints fit both)")  # fmt: skip
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings of the run that trained it")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
+    args = build_parser().parse_intermixed_args(argv)
+    try:
+        difference = export(args.cfgs, args.checkpoint, args.output, args.host, args.overrides)
+    except KpstraError as error:
+        print(f"{PROGRAM}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\n{PROGRAM}: interrupted; nothing was written", file=sys.stderr)
+        return 130
+    print(f"{args.output}: outputs equal torch's to {difference:.1g} of the largest")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
