@@ -17,18 +17,18 @@ class Settings:
     """What walkers are made of; the command line's options."""
 
     identities: int = 140
-    train: int = 60  # of the identities
+    train: int = 80  # of the identities
     sequences: int = 8  # of each identity
     probes: int = 2  # of each test identity's sequences
-    frames: int = 24  # of each sequence
+    frames: int = 12  # of each sequence
     seed: int = 0
-    cameras: int = 4  # azimuths, evenly over the half circle; people walk either way
-    view_jitter: float = 15.0  # degrees
-    spread: float = 1.5  # factor on the differences between people
-    clothing: float = 0.3  # 0 plain, 1 coats, bags and thick clothes
+    cameras: int = 3  # azimuths, evenly over the half circle; people walk either way
+    view_jitter: float = 10.0  # degrees
+    spread: float = 2.0  # factor on the differences between people
+    clothing: float = 0.2  # 0 plain, 1 coats, bags and thick clothes
     noise: float = 0.2  # of the silhouettes
     joint_noise: float = 0.005  # standard deviation, as a share of the raw frame's height
-    alignment_error: float = 0.0  # 1 strong
+    alignment_error: float = 0.2  # 1 strong
     train_alignment_error: float | None = None  # of the training sequences; as alignment_error if not given
     raw: bool = False  # Gait3D's raw layout
 

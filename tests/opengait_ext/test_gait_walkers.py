@@ -17,7 +17,8 @@ from opengait_ext.prepare import prepare
 from opengait_ext.walkers.__main__ import main
 from plugins.walkers import Alignment, alignment_errors, displace
 
-SMALL = ["--identities", "7", "--train", "3", "--sequences", "4", "--probes", "1", "--frames", "8", "--workers", "2"]
+SMALL = ["--identities", "7", "--train", "3", "--sequences", "4", "--probes", "1", "--frames", "8", "--workers", "2",
+         "--alignment-error", "0"]  # fmt: skip
 NAMES = ("0_sil.pkl", "1_keypoints.pkl")
 
 
