@@ -2,7 +2,8 @@
 
 Inputs: ``silhouettes`` (batch, frames, H, W) in [0, 1], as the network sees them (44 columns after the usual cut), and
 for models with KP-RPE ``keypoints`` (batch, frames, 17, 3): x, y in pixels of these silhouettes, and score. Output:
-``embeddings`` (batch, channels, parts), which the host's evaluation compares. Batch and frames are free.
+``embeddings`` (batch, channels, parts), which the host's evaluation compares. The batch is free, and so are the frames
+unless ``--frames`` fixes them, which networks with windows over time need.
 """
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from plugins.onnx_file import export_onnx
 
 PROGRAM = "opengait_ext.export"
 SIZE = (64, 44)  # height and width of silhouettes after the cut
-EXAMPLES = ((2, 3), (1, 1), (3, 5))  # batch and frames: traced on the first, compared on all
+BATCHES, FRAMES = (2, 1, 3), (3, 1, 5)  # of the examples: traced on the first, compared on all
 
 
 class Embeddings(nn.Module):
@@ -47,7 +48,7 @@ def example(model: nn.Module, sequences: int, frames: int) -> dict[str, Tensor]:
 
 
 def export(config: str, checkpoint: str | Path, output: str | Path, host: str = "embedded",
-           overrides: Sequence[str] = ()) -> float:  # fmt: skip
+           frames: int | None = None, overrides: Sequence[str] = ()) -> float:  # fmt: skip
     """Write the ONNX file and return the largest difference of its outputs, as a share of the largest.
 
     Args:
@@ -56,18 +57,23 @@ def export(config: str, checkpoint: str | Path, output: str | Path, host: str = 
         output: the file.
         host: whose network is exported; a checkpoint fits them all, and only the embedded one's takes any number of
             frames.
+        frames: of all sequences; ``None`` for any number.
         overrides: ``section.key=value`` pairs.
 
     Raises:
         KpstraError: any mistake in the settings or the checkpoint, or a network that cannot be exported.
     """
+    if frames is not None and frames < 1:
+        raise KpstraError(f"--frames {frames}: expected 1 or more")
     from .launch import session
     from .trained import quiet, trained_model
 
     with session(host, "cpu") as (found, device), quiet():
         model = trained_model(found, device, config, checkpoint, overrides)
-    first, *others = (example(model, *size) for size in EXAMPLES)
-    return export_onnx(Embeddings(model), first, others, ("batch", "frames"), "embeddings", output)
+    lengths = FRAMES if frames is None else [frames] * len(BATCHES)
+    first, *others = (example(model, *size) for size in zip(BATCHES, lengths, strict=True))
+    free = ("batch", "frames") if frames is None else ("batch",)
+    return export_onnx(Embeddings(model), first, others, free, "embeddings", output)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -79,6 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", required=True, metavar="FILE.onnx")
     parser.add_argument("--host", default="embedded", metavar="embedded|opengait|PATH",
                         help="whose network (default embedded; checkpoints fit both)")  # fmt: skip
+    parser.add_argument("--frames", type=int, metavar="N", help="of all sequences (default: any number)")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings of the run that trained it")
     return parser
 
@@ -87,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
     args = build_parser().parse_intermixed_args(argv)
     try:
-        difference = export(args.cfgs, args.checkpoint, args.output, args.host, args.overrides)
+        difference = export(args.cfgs, args.checkpoint, args.output, args.host, args.frames, args.overrides)
     except KpstraError as error:
         print(f"{PROGRAM}: error: {error}", file=sys.stderr)
         return 2

@@ -58,7 +58,13 @@ def export_onnx(network: nn.Module, inputs: Mapping[str, Tensor], others: Sequen
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     largest = 0.0
     for given, wanted in zip((inputs, *others), expected, strict=True):
-        found = session.run([output], {name: tensor.cpu().numpy() for name, tensor in given.items()})[0]
+        try:
+            found = session.run([output], {name: tensor.cpu().numpy() for name, tensor in given.items()})[0]
+        except Exception as error:  # onnxruntime's own types
+            shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in given.items())
+            reason = " ".join(str(error).split())[:300]
+            raise KpstraError(f"export: onnxruntime refuses {shapes}, which torch takes ({reason}); {path} was not "
+                              f"written: not all of {', '.join(axes)} are free in this network") from error  # fmt: skip
         largest = max(largest, relative_difference(found, wanted.cpu().numpy()))
     if not largest <= TOLERANCE:
         raise KpstraError(f"export: onnxruntime's outputs differ from torch's by {largest:.2g} of the largest; {path} "
@@ -79,10 +85,10 @@ def relative_difference(found: np.ndarray, wanted: np.ndarray) -> float:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the exporter from reporting how it traces, and every constant that it does not fold."""
-    loggers = [logging.getLogger(name) for name in ("onnxscript", "onnx_ir", "torch.onnx")]
+    loggers = [logging.getLogger(name) for name in ("onnxscript", "onnx_ir", "torch.onnx", "torch._guards")]
     before = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.ERROR)
+        logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

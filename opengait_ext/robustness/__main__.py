@@ -11,6 +11,7 @@ from pathlib import Path
 from plugins.errors import KpstraError, plain
 from plugins.files import atomic_write
 from plugins.memory import keep_freed_memory
+from plugins.processes import plain_endings
 
 from . import __doc__ as ABOUT
 from .disturb import KINDS, Disturbance
@@ -59,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
     args = parse(list(sys.argv[1:] if argv is None else argv))
     try:
-        run(args)
+        with plain_endings():
+            run(args)
     except KpstraError as error:
         print(f"{PROGRAM}: error: {plain(error)}", file=sys.stderr)
         return 2

@@ -45,6 +45,7 @@ def _line(ax, curve: Curve, metric: str, number: int) -> None:
     x, means = [s for s, _ in shown], [m.mean for _, m in shown]
     spread = [m.spread or 0.0 for _, m in shown]
     colour = COLOURS[number % len(COLOURS)]
-    ax.plot(x, means, color=colour, marker=MARKERS[number % len(MARKERS)], ms=4, lw=1.6, label=curve.label)
+    ax.plot(x, means, color=colour, marker=MARKERS[number % len(MARKERS)], ms=4, lw=1.6, label=curve.label,
+            clip_on=False)  # fmt: skip
     low, high = ([m + sign * s for m, s in zip(means, spread, strict=True)] for sign in (-1, 1))
     ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)

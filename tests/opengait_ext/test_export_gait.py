@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from plugins.files import resolve_config
+
 onnxruntime = pytest.importorskip("onnxruntime")
 
 # In a process of its own, as hosts' modules are global.
@@ -14,18 +16,18 @@ import numpy as np, onnxruntime, torch
 from opengait_ext.bench.scaling import host_models
 from opengait_ext.export import Embeddings, example, main
 
-config, folder = sys.argv[1:]
+config, folder, *options = sys.argv[1:]
 with host_models("cpu") as build:
     model = build(config).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter += (2.0 if "kprpe" in name else 0.02) * torch.randn_like(parameter)
 torch.save({"model": model.state_dict()}, f"{folder}/x.pt")
-assert main(["--cfgs", config, "--checkpoint", f"{folder}/x.pt", "--output", f"{folder}/x.onnx"]) == 0
+assert main(["--cfgs", config, "--checkpoint", f"{folder}/x.pt", "--output", f"{folder}/x.onnx", *options]) == 0
 session = onnxruntime.InferenceSession(f"{folder}/x.onnx")
 names = [one.name for one in session.get_inputs()]
 print(names, [one.shape for one in session.get_inputs()], [one.name for one in session.get_outputs()])
-for sequences, frames in ((1, 8), (4, 2)):
+for sequences, frames in ((1, 4), (4, 4)) if options else ((1, 8), (4, 2)):
     given = example(model, sequences, frames)
     assert list(given) == names
     with torch.no_grad():
@@ -39,15 +41,28 @@ for sequences, frames in ((1, 8), (4, 2)):
 """
 
 
+def exported(folder, config, *options):
+    command = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(config), str(folder), *options]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=600,
+                             env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
+    assert process.returncode == 0, process.stdout[-2000:] + process.stderr[-4000:]
+    assert {path.suffix for path in folder.iterdir()} == {".onnx", ".pt"}
+    return process.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("config", ["pets_swingait2d", "pets_swingait2d_kprpe"])
 def test_exported(tmp_path, config):
-    process = subprocess.run([sys.executable, "-W", "ignore", "-c", SCRIPT, f"opengait/{config}", str(tmp_path)],
-                             capture_output=True, text=True, timeout=600,
-                             env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
-    assert process.returncode == 0, process.stdout[-2000:] + process.stderr[-4000:]
-    assert "['batch', 'frames', 64, 44]" in process.stdout and "['embeddings']" in process.stdout
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["x.onnx", "x.pt"]
+    printed = exported(tmp_path, f"opengait/{config}")
+    assert "['batch', 'frames', 64, 44]" in printed and "['embeddings']" in printed
+
+
+@pytest.mark.slow
+def test_windows_over_time_have_a_fixed_number_of_frames(tmp_path, tmp_path_factory):
+    config = tmp_path_factory.mktemp("config") / "x.yaml"
+    text = resolve_config("opengait/pets_swingait2d_kprpe").read_text()
+    config.write_text(text.replace("model: SwinGait2DKPRPE", "model: SwinGait3DKPRPE").replace("mode: 2d", "mode: p3d"))
+    assert "['batch', 4, 64, 44]" in exported(tmp_path, config, "--frames", "4")
 
 
 def test_mistakes(tmp_path):

@@ -271,7 +271,7 @@ def sweep(root, folder, *more, host=EMBEDDED, processes=1):
 
 @pytest.mark.slow
 @pytest.mark.skipif(OPENGAIT is None, reason="OPENGAIT_HOME is not set: no OpenGait checkout to run")
-def test_hosts_agree_and_so_do_two_processes(done):
+def test_hosts_processes_and_workers_agree(done):
     root, options = done[0], ["--errors", "together", "joint-noise", "--severities", "1", "--seeds", "0", "1"]
     one = sweep(root, "one", *options, "--joint-dropout", "0.2")
     two = sweep(root, "two", *options, "--joint-dropout", "0.2", processes=2)
@@ -281,5 +281,6 @@ def test_hosts_agree_and_so_do_two_processes(done):
         assert values == pytest.approx(two[key], abs=1e-3) and values == pytest.approx(checkout[key], abs=1e-2)
     assert one["plain", "none", 0.0, 0] == one["plain", "joint-noise", 1.0, 0]  # it has no joints
     assert one["KP-RPE", "none", 0.0, 0] != one["KP-RPE", "joint-noise", 1.0, 0]
+    assert one == sweep(root, "workers", *options, "--joint-dropout", "0.2", "data_cfg.num_workers=2")
     probes = sweep(root, "probes", *options, "--probes-only")
     assert probes["plain", "together", 1.0, 0] != one["plain", "together", 1.0, 0]
