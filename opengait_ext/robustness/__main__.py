@@ -25,7 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {PROGRAM}", description=ABOUT,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--checkpoint", action="append", required=True, metavar="NAME=CONFIG:FILE", dest="runs",
-                        help="a checkpoint, its configuration, and what to call it; may be given several times")
+                        help="a checkpoint, its configuration, and what to call it; may be given several times: "
+                        "checkpoints of one name are trainings with several seeds, shown as their mean and spread")
     parser.add_argument("--output", type=Path, default=Path("robustness"), metavar="FOLDER",
                         help="robustness.json, .md and .png go here; given again, finished points are skipped "
                         "(default robustness)")  # fmt: skip
@@ -79,12 +80,9 @@ def run(args: argparse.Namespace) -> None:
     from ..launch import session
     from ..trained import quiet
     from .store import Store, locked, record
-    from .sweep import Tested, measure, open_run, points
+    from .sweep import Tested, measure, numbered, open_run, points
 
-    runs = [Tested.of(text) for text in args.runs]
-    labels = [one.label for one in runs]
-    if len(set(labels)) < len(labels):
-        raise KpstraError(f"--checkpoint: two of {', '.join(labels)} have the same name")
+    runs = numbered([Tested.of(text) for text in args.runs])
     for error in args.errors:
         for severity in args.severities:
             Disturbance.of(error, severity, args.joint_noise, args.joint_dropout)
@@ -100,31 +98,35 @@ def run(args: argparse.Namespace) -> None:
             store = Store(args.output, {"host": host.kind, "probes_only": args.probes_only, **joints})
             models = [open_run(host, device, one, args.overrides, args.probes_only) for one in runs]
             for one, model in zip(runs, models, strict=True):
-                store.claim(one.label, record(one, model.cfgs))
-            todo = [[p for p in wanted if store.find(one.label, p) is None] for one in runs]
+                store.claim(one.key, record(one, model.cfgs))
+            todo = [[p for p in wanted if store.find(one.key, p) is None] for one in runs]
             steps = [len(p) * len(model.test_loader.dataset) for p, model in zip(todo, models, strict=True)]
             with tqdm(total=sum(steps), desc="Testing", unit="seq", disable=None if first else True) as bar:
                 for one, model, left in zip(runs, models, todo, strict=True):
                     for point, metrics in measure(model, left, bar, **joints):
-                        store.put(one.label, point, metrics)
+                        store.put(one.key, point, metrics)
             if first:
-                write(args, labels, store.content["points"], wanted)
+                write(args, runs, store.content["points"], wanted)
 
 
-def write(args: argparse.Namespace, labels: Sequence[str], measured: Sequence[dict], wanted: Sequence) -> None:
+def write(args: argparse.Namespace, runs: Sequence, measured: Sequence[dict], wanted: Sequence) -> None:
     """Write ``robustness.md`` and ``robustness.png`` of the points asked for, and say where they are."""
     from .plot import plot
     from .report import chosen_metrics, curves, table
 
     asked = {(p.error, p.severity, p.seed) for p in wanted}
-    measured = [p for p in measured if p["run"] in labels and (p["error"], p["severity"], p["seed"]) in asked]
+    names = {one.key: one.label for one in runs}
+    labels = list(dict.fromkeys(names.values()))
+    measured = [{**p, "run": names[p["run"]]} for p in measured
+                if p["run"] in names and (p["error"], p["severity"], p["seed"]) in asked]  # fmt: skip
     metrics = chosen_metrics(measured, args.metrics)
     found = curves(measured, labels, list(dict.fromkeys(args.errors)))
     about = f"{'probes' if args.probes_only else 'probes and gallery'} misaligned; severity: standard deviation"
     if args.joint_noise or args.joint_dropout:
         about += f"; joints with {args.joint_noise:g} noise and {args.joint_dropout:g} drop-out at severity 1"
-    draws = len(set(args.seeds))
-    about += f"; {draws} draws, band: ± standard deviation" if draws > 1 else "; 1 draw"
+    draws, trainings = len(set(args.seeds)), sorted({list(names.values()).count(label) for label in labels})
+    about += f"; {draws} draw{'s' if draws > 1 else ''}, {' to '.join(map(str, trainings))} trained for each line"
+    about += ", band: ± standard deviation" if max(draws, *trainings) > 1 else ""
     text = table(found, metrics)
     with atomic_write(args.output / "robustness.md", "w") as stream:
         stream.write(f"{text}\n\n{about[0].upper()}{about[1:]}.\n")

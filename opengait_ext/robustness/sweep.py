@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,12 @@ class Tested:
     label: str
     config: str
     checkpoint: str
+    number: int = 0  # among checkpoints of the same name
+
+    @property
+    def key(self) -> str:
+        """The name in ``robustness.json``."""
+        return f"{self.label} #{self.number + 1}" if self.number else self.label
 
     @classmethod
     def of(cls, text: str) -> Tested:
@@ -39,6 +45,24 @@ class Tested:
             raise KpstraError(f"--checkpoint {text}: expected NAME=CONFIG:FILE, such as "
                               "KP-RPE=opengait/walkers_swingait2d_kprpe.yaml:output/.../x-00300.pt")  # fmt: skip
         return cls(label, config, checkpoint)
+
+
+def numbered(runs: Sequence[Tested]) -> list[Tested]:
+    """Number checkpoints of the same name in their order.
+
+    Raises:
+        KpstraError: the same file twice under one name, or two configurations under one name.
+    """
+    found: list[Tested] = []
+    for run in runs:
+        alike = [other for other in found if other.label == run.label]
+        for other in alike:
+            if other.checkpoint == run.checkpoint or other.config != run.config:
+                raise KpstraError(f"--checkpoint {run.label}: {run.config}:{run.checkpoint} and {other.config}:"
+                                  f"{other.checkpoint}: checkpoints of one name are different trainings of one "
+                                  "configuration; give another name")  # fmt: skip
+        found.append(replace(run, number=len(alike)))
+    return found
 
 
 @dataclass(frozen=True)

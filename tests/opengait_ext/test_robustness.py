@@ -12,7 +12,7 @@ from opengait_ext.robustness.__main__ import main, parse
 from opengait_ext.robustness.crop import SIDES, cut, middle_column, refit
 from opengait_ext.robustness.disturb import KINDS, Disturbance, disturb, drop_joints
 from opengait_ext.robustness.report import chosen_metrics, curves, table
-from opengait_ext.robustness.sweep import ALIGNED, Point, points
+from opengait_ext.robustness.sweep import ALIGNED, Point, Tested, numbered, points
 from plugins.errors import KpstraError
 from plugins.walkers import Identity, Sequence, displace, render
 
@@ -112,6 +112,13 @@ def test_points_and_table():
     assert chosen_metrics(rows, []) == ["Rank-1", "mAP"]
     with pytest.raises(KpstraError, match="--metrics mINP: not measured; there are: mAP, Rank-1"):
         chosen_metrics(rows, ["mINP"])
+
+
+def test_checkpoints_of_one_name_are_trainings_of_one_model():
+    runs = numbered([Tested.of(text) for text in ("a=x:1", "b=y:1", "a=x:2", "a=x:3")])
+    assert [run.key for run in runs] == ["a", "b", "a #2", "a #3"]
+    with pytest.raises(KpstraError, match="--checkpoint a: x:1 and x:1"):
+        numbered([runs[0], runs[0]])
 
 
 def test_settings_may_follow_a_list():
@@ -250,7 +257,7 @@ def test_mistakes_in_files(done, number, message):
     (["--joint-noise", "-1"], "--joint-noise: -1.0: expected a number from 0"),
     (["--seeds", "-1"], "--seeds -1"),
     (["--checkpoint", "x"], "--checkpoint x: expected NAME=CONFIG:FILE"),
-    (["--checkpoint", "plain=a:b"], "have the same name"),
+    (["--checkpoint", "plain=a:b"], "checkpoints of one name are different trainings of one configuration"),
 ])  # fmt: skip
 def test_mistakes_in_options(tmp_path, capsys, options, message):
     assert main([*arguments(tmp_path), *options]) == 2
