@@ -35,8 +35,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), metavar="NAME",
                         help=f"default all: {', '.join(VARIANTS)}")  # fmt: skip
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N", help="default 0 1 2")
-    parser.add_argument("--steps", type=int, default=500, metavar="N",
-                        help="of each training, 32 digits a step (default 500)")  # fmt: skip
+    parser.add_argument("--steps", type=int, default=400, metavar="N",
+                        help="of each training, 32 digits a step (default 400)")  # fmt: skip
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser
 

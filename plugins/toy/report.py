@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import io
+import math
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean, stdev
@@ -64,9 +66,12 @@ def chart(accuracies: Accuracies, title: str):
 
     shown = [variant for variant in VARIANTS if any(variant in variants for variants in accuracies.values())]
     tests = [test for test in TESTS if accuracies[test]]
-    figure = Figure(figsize=(2.9 + 2.5 * len(tests), 1.5 + 0.36 * len(shown)), dpi=110, layout="constrained")
-    panels = figure.subplots(1, len(tests), sharey=True, squeeze=False)[0]
-    for test, ax in zip(tests, panels, strict=True):
+    columns, rows = min(3, len(tests)), math.ceil(len(tests) / 3)
+    figure = Figure(figsize=(3 + 2.8 * columns, 0.6 + (0.8 + 0.27 * len(shown)) * rows), dpi=110, layout="constrained")
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for ax in grid.flat[len(tests) :]:
+        ax.set_axis_off()
+    for test, ax in zip(tests, grid.flat[: len(tests)], strict=True):
         lowest = 100.0
         for place, variant in enumerate(shown):
             values = list(accuracies[test].get(variant, {}).values())
@@ -84,12 +89,11 @@ def chart(accuracies: Accuracies, title: str):
         highest = max(max(seeds.values()) for seeds in accuracies[test].values())
         margin = max(1.0, highest - lowest)
         ax.set_xlim(max(0.0, lowest - 0.7 * margin), min(100.0, highest + 0.25 * margin))
-        ax.set_title(TESTS[test].title.replace(": ", "\n").replace(", ", ",\n"), fontsize=9)
-        ax.set_xlabel("accuracy (%)", fontsize=8)
+        ax.set_title(f"{test}: {textwrap.fill(TESTS[test].title, 42 - len(test))}", fontsize=8)
         ax.tick_params(labelsize=8)
         ax.spines[["top", "right"]].set_visible(False)
-    panels[0].set_yticks(range(len(shown)), [VARIANTS[variant] for variant in shown])
-    panels[0].invert_yaxis()
+    grid[0, 0].set_yticks(range(len(shown)), [VARIANTS[variant] for variant in shown])
+    grid[0, 0].invert_yaxis()
     figure.suptitle(title, fontsize=10)
     return figure
 
@@ -107,7 +111,7 @@ def write_report(folder: Path) -> str:
     with atomic_write(folder / "report.md") as stream:
         stream.write(text.encode())
     picture = io.BytesIO()
-    title = f"Do the keypoints earn something over a table without them? ({settings['digits']}; dashed: that control)"
+    title = f"Do the keypoints earn something over a table without them (dashed)? Accuracy in %, {settings['digits']}"
     chart(accuracies, title).savefig(picture, format="png")
     with atomic_write(folder / "toy.png") as stream:
         stream.write(picture.getvalue())

@@ -15,7 +15,7 @@ from ..files import atomic_write
 from .digits import Source
 from .network import VARIANTS
 from .protocol import TESTS, TRAINING
-from .train import accuracy, train
+from .train import RECIPE, accuracy, train
 
 SETTINGS = "settings.json"
 LOG_EVERY = 10  # steps between two points of the TensorBoard curve
@@ -46,7 +46,7 @@ def same_settings(folder: Path, source: Source, steps: int) -> None:
     """
     now = {
         "digits": source.name, "hash": source.fingerprint(), "training digits": len(source.train.labels),
-        "test digits": len(source.test.labels), "steps": steps,
+        "test digits": len(source.test.labels), "steps": steps, "recipe": RECIPE,
         "training": {name: motion._asdict() for name, motion in TRAINING.items()},
         "tests": {name: test.motion._asdict() for name, test in TESTS.items()},
     }  # fmt: skip
