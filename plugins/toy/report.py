@@ -59,6 +59,8 @@ def row(cells: list[str]) -> str:
 def chart(accuracies: Accuracies, title: str):
     """Draw a panel for each test: bars for the mean, lines for the spread, dots for seeds, the control dashed.
 
+    In brackets: KP-RPE minus the control, seed by seed. The axes do not begin at zero.
+
     Returns:
         A matplotlib figure.
     """
@@ -81,14 +83,16 @@ def chart(accuracies: Accuracies, title: str):
             error = stdev(values) if len(values) > 1 else None
             ax.barh(place, mean(values), color=colour, xerr=error, ecolor="black", capsize=3)
             ax.plot(values, [place] * len(values), "o", color="white", mec="black", mew=0.6, ms=3.5)
-            ax.annotate(f"{mean(values):.1f}", (0.02, place), xycoords=("axes fraction", "data"), va="center",
+            differences = paired(accuracies, test, variant) if variant.startswith("kprpe") else []
+            label = f"{mean(values):.1f}" + (f"  ({spread(differences, '+')})" if differences else "")
+            ax.annotate(label, (0.02, place), xycoords=("axes fraction", "data"), va="center",
                         fontsize=8, color="white", weight="bold")  # fmt: skip
             lowest = min(lowest, *values)
         if accuracies[test].get(CONTROL):
             ax.axvline(mean(accuracies[test][CONTROL].values()), color=ORANGE, ls="--", lw=1.2)
         highest = max(max(seeds.values()) for seeds in accuracies[test].values())
         margin = max(1.0, highest - lowest)
-        ax.set_xlim(max(0.0, lowest - 0.7 * margin), min(100.0, highest + 0.25 * margin))
+        ax.set_xlim(max(0.0, lowest - margin), min(100.0, highest + 0.25 * margin))
         ax.set_title(f"{test}: {textwrap.fill(TESTS[test].title, 42 - len(test))}", fontsize=8)
         ax.tick_params(labelsize=8)
         ax.spines[["top", "right"]].set_visible(False)
@@ -111,7 +115,10 @@ def write_report(folder: Path) -> str:
     with atomic_write(folder / "report.md") as stream:
         stream.write(text.encode())
     picture = io.BytesIO()
-    title = f"Do the keypoints earn something over a table without them (dashed)? Accuracy in %, {settings['digits']}"
+    title = (
+        "Do the keypoints earn something over a table without them (dashed)? In brackets: the difference by seeds.\n"
+        f"{settings['digits']}, accuracy in %; the axes do not begin at 0"
+    )
     chart(accuracies, title).savefig(picture, format="png")
     with atomic_write(folder / "toy.png") as stream:
         stream.write(picture.getvalue())
