@@ -16,6 +16,7 @@ from .table import Row, Section, read_table, read_yaml
 
 TABLES = ("leaderboard.yaml", "leaderboard_pets.yaml")
 DATA_FILE, DATA_KEYS = "data.yaml", ("configs", "name", "root", "needed", "obtained")
+REPORT = "report"  # an optional key: the page of what was measured on this data, as seen from a card
 FOLDERS = {"reid": "reid", "gait": "opengait"}  # of the configurations
 
 
@@ -55,7 +56,7 @@ def card(host: type[Host], path: Path, data: Mapping[str, Any], complexity: Comp
     return "\n".join([
         f"# {path.stem}", "", what(path), "",
         f"Configuration: [`{name}`](../../{name}). Model: {says.model}.", "",
-        "## Numbers", "", *numbers(section, line), "",
+        "## Numbers", "", *numbers(section, line, data.get(REPORT)), "",
         "## Data", "", f"**{data['name']}.** {data['needed']} {data['obtained']}", "",
         "## Train and test", "", "```", says.train, says.test, "```", "", f"Starts from {says.start}.", "",
         "## Cost", "", "| | |", "|---|---|",
@@ -77,10 +78,11 @@ def what(path: Path) -> str:
     return " ".join(lines)
 
 
-def numbers(section: Section | None, line: Line | None) -> list[str]:
-    """Return the table of published and measured metrics."""
+def numbers(section: Section | None, line: Line | None, report: str | None) -> list[str]:
+    """Return the table of published and measured metrics, or where measured ones are reported."""
     if section is None or line is None:
-        return [f"None published; {NOT_MEASURED}."]
+        return [f"None published; what was measured is in [{Path(report).name}]({report})." if report else
+                f"None published; {NOT_MEASURED}."]  # fmt: skip
     tables = f" (Table{'s' if len(line.row.tables) > 1 else ''} {', '.join(map(str, line.row.tables))})"
     table = [f"| {section.title} | paper{tables if line.row.tables else ''} | measured | seeds |", "|---|---|---|---|"]
     for metric, title in section.metrics.items():
@@ -118,8 +120,9 @@ def read_data(path: Path) -> list[dict[str, Any]]:
     """Read the descriptions of the data sets."""
     entries = read_yaml(path).get("data")
     for entry in entries if isinstance(entries, list) else [None]:
-        if not isinstance(entry, dict) or set(entry) != set(DATA_KEYS):
-            raise KpstraError(f"{path}: data: {entry!r}: expected a list of entries with {', '.join(DATA_KEYS)}")
+        if not isinstance(entry, dict) or set(entry) - {REPORT} != set(DATA_KEYS):
+            raise KpstraError(f"{path}: data: {entry!r}: expected a list of entries with {', '.join(DATA_KEYS)} and, "
+                              f"if there is one, {REPORT}")  # fmt: skip
     return entries
 
 

@@ -39,6 +39,12 @@ def cells(section: Section, line: Line) -> list[str]:
             str(len(line.results)) if line.results else NONE, *complexity]  # fmt: skip
 
 
+def filled(section: Section, lines: Sequence[Line]) -> list[int]:
+    """Return the columns that any row fills: a table that nobody published has no paper's columns."""
+    rows = [cells(section, line) for line in lines]
+    return [i for i in range(len(headings(section))) if any(row[i] for row in rows)]
+
+
 def shown(value: float | None) -> str:
     """A published number as it was given."""
     return NONE if value is None else str(value)
@@ -67,7 +73,9 @@ def notes(section: Section, lines: Sequence[Line], results: Path) -> list[str]:
 
 def markdown(section: Section, lines: Sequence[Line], results: Path) -> str:
     """Return the report as Markdown."""
+    columns = filled(section, lines)
     table = [headings(section), ["---"] * len(headings(section)), *(cells(section, line) for line in lines)]
+    table = [[row[i] for i in columns] for row in table]
     text = [f"# Leaderboard: {section.title}", "", *([section.source, ""] if section.source else [])]
     text += [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in table]
     said, *runs = notes(section, lines, results)
@@ -76,11 +84,11 @@ def markdown(section: Section, lines: Sequence[Line], results: Path) -> str:
 
 def html(section: Section, lines: Sequence[Line], results: Path) -> str:
     """Return the report as a page of its own, well-formed also as XML."""
-    first = 2 + len(section.metrics)
+    first, columns = 2 + len(section.metrics), filled(section, lines)
     body = []
     for line in lines:
-        row = []
-        for i, cell in enumerate(cells(section, line)):
+        row, texts = [], cells(section, line)
+        for i, cell in ((i, texts[i]) for i in columns):
             is_measured = first <= i < first + len(section.metrics)
             kind = "" if not is_measured else "absent" if cell in (NOT_MEASURED, PAPER_ONLY) else "measured"
             row.append(f'<td class="{kind}">{escape(cell)}</td>' if kind else f"<td>{escape(cell)}</td>")
@@ -90,7 +98,7 @@ def html(section: Section, lines: Sequence[Line], results: Path) -> str:
     return "\n".join([
         "<!DOCTYPE html>", '<html lang="en">', f'<head><meta charset="utf-8"/><title>{title}</title>',
         f"<style>{STYLE}</style></head>", f"<body><h1>{title}</h1>", f"<p>{escape(section.source)}</p>", "<table>",
-        f"<thead><tr>{''.join(f'<th>{escape(name)}</th>' for name in headings(section))}</tr></thead>", "<tbody>",
+        f"<thead><tr>{''.join(f'<th>{escape(headings(section)[i])}</th>' for i in columns)}</tr></thead>", "<tbody>",
         *body, "</tbody></table>", f"<p>{escape(said)}</p>", *(f"<p><code>{escape(note)}</code></p>" for note in runs),
         "</body></html>",
     ]) + "\n"  # fmt: skip
