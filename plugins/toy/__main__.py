@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             one_of(variant, VARIANTS, "--variants")
         if args.steps < 2:
             raise KpstraError(f"--steps: {args.steps}: expected 2 or more")
+        if min(args.seeds) < 0:
+            raise KpstraError(f"--seeds: {min(args.seeds)}: expected 0 or more")
         compare(args)
     except KpstraError as error:
         print(f"{PROGRAM}: error: {error}", file=sys.stderr)
@@ -59,11 +61,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def usable(name: str) -> torch.device:
+    """Return the device of this name.
+
+    Raises:
+        KpstraError: torch cannot use it.
+    """
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise KpstraError(f"--device: {name!r}: {str(error).splitlines()[0]}") from error
+
+
 def compare(args: argparse.Namespace) -> None:
     """Make the runs that are missing and report on all of the folder."""
     began, seconds = time.monotonic(), time.process_time()
     source = from_mnist(args.mnist) if args.mnist else from_npz(args.npz) if args.npz else from_sklearn()
-    device = torch.device(args.device)
+    device = usable(args.device)
     if device.type == "cpu":
         keep_freed_memory()
     made = make_all(make_runs(args.variants, args.seeds), source, args.steps, args.output, device)

@@ -42,7 +42,7 @@ def same_settings(folder: Path, source: Source, steps: int) -> None:
     """Write the settings into a new folder; in an old one they must be the same.
 
     Raises:
-        KpstraError: others were used there, or its file cannot be read.
+        KpstraError: others were used there, or the file cannot be read or written.
     """
     now = {
         "digits": source.name, "hash": source.fingerprint(), "training digits": len(source.train.labels),
@@ -71,8 +71,10 @@ def make_all(runs: Sequence[Run], source: Source, steps: int, folder: Path, devi
     Raises:
         KpstraError: the folder was begun with other settings.
     """
-    from torch.utils.tensorboard import SummaryWriter
-
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise KpstraError("the toy's curves need tensorboard: pip install '.[toy]'") from error
     same_settings(folder, source, steps)
     missing = [run for run in runs if not result_path(folder, run).is_file()]
     with tqdm(total=len(missing) * steps, unit="step", disable=not missing) as bar:

@@ -168,6 +168,8 @@ def test_the_command_end_to_end(few, tmp_path, monkeypatch, capsys):
     ("arguments", "message"),
     [
         (["--variants", "statik"], "--variants: 'statik' is not one of"),
+        (["--seeds", "0", "-1"], "--seeds: -1: expected 0 or more"),
+        (["--device", "cpx"], "--device: 'cpx': "),
         (["--steps", "1"], "--steps: 1: expected 2 or more"),
         (["--npz", "nothing.npz"], "--npz nothing.npz: cannot be read"),
         (["--mnist", "nowhere"], "--mnist nowhere: "),
@@ -178,6 +180,14 @@ def test_mistakes_are_one_line(arguments, message, tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.startswith(f"plugins.toy: error: {message}") and error.count("\n") == 1
     assert not (tmp_path / "o").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(few, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command, "from_sklearn", lambda: few)
+    (tmp_path / "file").touch()
+    assert command.main(["--output", str(tmp_path / "file" / "o"), "--device", "cpu"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"plugins.toy: error: {tmp_path}/file/o/settings.json: ") and error.count("\n") == 1
 
 
 def test_ctrl_c(monkeypatch, capsys):
