@@ -1,9 +1,7 @@
 """What every model of a run gains over OpenGait's: joint transforms, exact resuming, whole checkpoints, ETA."""
 from __future__ import annotations
 
-import pickle
 import time
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,8 @@ from plugins.errors import KpstraError
 from plugins.files import atomic_write
 from plugins.finite import require_finite
 from plugins.processes import follow_parent
+from plugins.restored import load_optimizer, part_of
+from plugins.whole import require_whole
 
 from .checks import check_classes, check_dataset, check_groups, check_probes, check_transforms
 from .dataset import ArrayDataset
@@ -190,15 +190,19 @@ class Hosted:
             if self.engine_cfg[reset] or part not in checkpoint:
                 self.msg_mgr.log_warning(f"Restore NO {part} from {save_name} !!!")
                 continue
-            try:
-                getattr(self, part).load_state_dict(checkpoint[part])
-            except (ValueError, KeyError) as error:
-                raise KpstraError(f"{save_name}: its {part} belongs to another model: {error}; "
-                                  f"set trainer_cfg.{reset}: true to start it anew") from error  # fmt: skip
+            with part_of(save_name, f"{part} (trainer_cfg.{reset}: true starts it anew)"):
+                if part == "optimizer":
+                    load_optimizer(self.optimizer, checkpoint[part])
+                else:
+                    self.scheduler.load_state_dict(checkpoint[part])
         if self.iteration:  # the run goes on, rather than starts from another's weights
             self.batches, self.watch.skipped = checkpoint.get("batches", self.iteration), checkpoint.get("skipped", 0)
+            if not isinstance(self.batches, int) or not isinstance(self.watch.skipped, int):
+                raise KpstraError(f"{save_name}: batches {self.batches!r}, skipped {self.watch.skipped!r}: expected "
+                                  "whole numbers; use another checkpoint")  # fmt: skip
             if "scaler" in checkpoint and hasattr(self, "Scaler"):
-                self.Scaler.load_state_dict(checkpoint["scaler"])
+                with part_of(save_name, "scaler"):
+                    self.Scaler.load_state_dict(checkpoint["scaler"])
 
     def has_stepped(self) -> bool:
         """Whether this run has taken a step."""
@@ -249,9 +253,12 @@ def read_checkpoint(path: str, device: torch.device) -> dict[str, Any]:
         there = sorted(p.name for p in Path(path).parent.glob("*.pt"))
         raise KpstraError(f"restore_hint: {path}: no such checkpoint; there are: {', '.join(there) or 'none'}")
     try:
+        require_whole(path)
         checkpoint = torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file can fail anywhere in the reader
         raise KpstraError(f"{path}: not a readable checkpoint: {' '.join(str(error).split())[:200]}") from error
-    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model"), dict):
+    weights = checkpoint.get("model") if isinstance(checkpoint, dict) else None
+    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         raise KpstraError(f"{path}: no OpenGait checkpoint: it has no `model` with the weights")
+    require_finite(weights.items(), f"{path}: its weights")
     return checkpoint

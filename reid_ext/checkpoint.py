@@ -14,7 +14,10 @@ from torch import Tensor, nn
 
 from plugins.errors import KpstraError
 from plugins.files import atomic_write
+from plugins.finite import require_finite
+from plugins.restored import load_optimizer, part_of
 from plugins.stra.reference import from_reference
+from plugins.whole import require_whole
 
 # What tells the host's schedulers apart in their state.
 SCHEDULER_KEYS = {"StepLR": "step_size", "MultiStepLR": "milestones", "CosineAnnealingLR": "T_max"}
@@ -86,6 +89,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise KpstraError(f"{path}: no such checkpoint file")
     try:
+        require_whole(path)
         with torch.serialization.safe_globals(SAFE_GLOBALS):
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can fail anywhere in the reader
@@ -139,11 +143,14 @@ def resume(path: str | Path, model: nn.Module, optimizer=None, scheduler=None) -
     weights, from_authors = _weights(checkpoint, path)
     _load_all(_inner(model), weights, path)
     if optimizer is not None and "optimizer" in checkpoint:
-        _load_optimizer(optimizer, checkpoint["optimizer"], path, learning_rate_only=from_authors)
+        with part_of(path, "optimizer"):
+            _load_optimizer(optimizer, checkpoint["optimizer"], path, learning_rate_only=from_authors)
     if scheduler is not None and "scheduler" in checkpoint:
-        _load_scheduler(scheduler, checkpoint["scheduler"], path)
+        with part_of(path, "scheduler"):
+            _load_scheduler(scheduler, checkpoint["scheduler"], path)
     if "rng" in checkpoint:
-        set_rng_state(checkpoint["rng"])
+        with part_of(path, "random state"), _rng_unchanged_on_error():
+            set_rng_state(checkpoint["rng"])
     return checkpoint["epoch"]
 
 
@@ -169,6 +176,16 @@ def set_rng_state(state: Mapping[str, Any]) -> None:
 
 
 @contextmanager
+def _rng_unchanged_on_error() -> Iterator[None]:
+    state = rng_state()
+    try:
+        yield
+    except Exception:
+        set_rng_state(state)
+        raise
+
+
+@contextmanager
 def preserved_rng() -> Iterator[None]:
     """Leave the random streams after the block as they were before it."""
     state = rng_state()
@@ -183,6 +200,7 @@ def _weights(checkpoint: Mapping[str, Any], path: str | Path) -> tuple[dict[str,
     weights = checkpoint.get("state_dict", checkpoint)
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise KpstraError(f"{path}: expected tensors by name, or a `state_dict` of them; found {_first(checkpoint)}")
+    require_finite(weights.items(), f"{path}: its weights")
     try:
         return from_reference(weights), True
     except KpstraError:  # does not bear the authors' names
@@ -222,7 +240,7 @@ def _load_optimizer(optimizer, state: Mapping[str, Any], path: str | Path, learn
             group.update({key: saved[key] for key in ("lr", "initial_lr") if key in saved})
         print(f"{path}: the authors' file: weights and learning rate taken over, the optimizer's moments start at zero")
     else:
-        optimizer.load_state_dict(state)
+        load_optimizer(optimizer, state)
 
 
 def _load_scheduler(scheduler, state: Mapping[str, Any], path: str | Path) -> None:
@@ -233,7 +251,11 @@ def _load_scheduler(scheduler, state: Mapping[str, Any], path: str | Path) -> No
             f"{path}: its scheduler is {', '.join(saved) or 'unknown'}, expected {type(scheduler).__name__}; set "
             "train.lr_scheduler as in the run that saved it, or use model.load_weights"
         )
+    fresh = scheduler.state_dict()
     scheduler.load_state_dict(state)
+    for name, value in fresh.items():
+        if type(value) in (int, float) and type(state.get(name, value)) not in (int, float):
+            raise ValueError(f"{name} is {state[name]!r}, expected such as {value!r}")
 
 
 def _inner(model: nn.Module) -> nn.Module:
