@@ -146,7 +146,7 @@ def test_the_report_shows_paper_and_measured(tmp_path, reported):
     assert rows[0][:6] == ["Table", "model", "mAP paper", "mAP measured", "seeds", "params paper (M)"]
     assert rows[2] == ["5", "Old & <others>", "30.5", "paper only", "", "", "", ""]
     assert rows[3] == ["1", "A&#124;1", "70.0", "81.00 ± 1.41", "2", "", "1.23", "2.5"]
-    assert rows[4] == ["1, 2", "B", "71.0", "not measured", "", "2.0", "1.23", "2.5"]  # nobody published MACs: no column
+    assert rows[4] == ["1, 2", "B", "71.0", "not measured", "", "2.0", "1.23", "2.5"]  # nobody published MACs
     assert "not finished, so not counted (row, seeds): a 5" in text and "a seed 2: mAP 82.00 (fake/a/seed2/log)" in text
 
 
