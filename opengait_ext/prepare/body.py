@@ -22,15 +22,15 @@ def count_on_body(images: np.ndarray, keypoints: np.ndarray, counts: Counter) ->
 
     Args:
         images: (T, H, W) uint8.
-        keypoints: (T, 17, 3), finite, in pixels of ``images``.
+        keypoints: (T, 17, 3) in pixels of ``images``, before any is filled in: those far outside count as missing it.
     """
     every = len(images) // CHECKED + 1
     images, keypoints = images[::every], keypoints[::every]
     height, width = images.shape[1:]
     reach = round(NEAR * height)
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    sure = keypoints[..., 2] >= CONFIDENT
-    xy = np.rint(keypoints[..., :2].clip(-1e6, 1e6)).astype(np.int64)
+    sure = (keypoints[..., 2] >= CONFIDENT) & np.isfinite(keypoints).all(-1)
+    xy = np.rint(np.where(sure[..., None], keypoints[..., :2], 0).clip(-1e6, 1e6)).astype(np.int64)
     inside = sure & (xy >= 0).all(-1) & (xy < (width, height)).all(-1)
     frame, joint = inside.nonzero()
     x, y = xy[frame, joint].T

@@ -83,8 +83,9 @@ def align_one(silhouettes: Path, poses: Path, output: Path, name: str) -> Writte
     counts, size = Counter(frames=len(images)), images.shape[1:]
     placements = body_box_placements(raw.astype(np.float64), size)
     counts["poses no_body_box"] = int(np.isnan(placements[:, 0]).sum())
-    keypoints, counts["joints absent"] = fill_absent(place(raw.astype(np.float64), placements), size)
-    count_on_body(images, keypoints, counts)
+    placed = place(raw.astype(np.float64), placements)
+    count_on_body(images, placed, counts)
+    keypoints, counts["joints absent"] = fill_absent(placed, size)
     return {"sequence": name, **counts}, write_sequence(output, name, images, keypoints)
 
 

@@ -56,9 +56,10 @@ def prepare_sequence(silhouettes: Path, poses: Path, size: int) -> Prepared:
             raw[kept] = pose
         kept += 1
     images = images[:kept]
-    keypoints, counts["joints absent"] = fill_absent(place(raw[:kept], placements[:kept]), (size, size))
+    placed = place(raw[:kept], placements[:kept])
+    count_on_body(images, placed, counts)
+    keypoints, counts["joints absent"] = fill_absent(placed, (size, size))
     counts["frames"] = kept
-    count_on_body(images, keypoints, counts)
     return images, keypoints, counts
 
 

@@ -83,13 +83,13 @@ class Deadly(torch.utils.data.Dataset):
 
 
 def test_ctrl_c_waits_for_the_end_of_the_block():
-    reached = []
-    with pytest.raises(KeyboardInterrupt), interrupts_held():
-        signal.raise_signal(signal.SIGINT)
-        reached.append(True)
-    assert reached
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before, reached = signal.signal(signal.SIGINT, signal.default_int_handler), []
     try:
+        with pytest.raises(KeyboardInterrupt), interrupts_held():
+            signal.raise_signal(signal.SIGINT)
+            reached.append(True)
+        assert reached
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         with interrupts_held():
             signal.raise_signal(signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
