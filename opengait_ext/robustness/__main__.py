@@ -80,9 +80,9 @@ def run(args: argparse.Namespace) -> None:
     from ..launch import session
     from ..trained import quiet
     from .store import Store, locked, record
-    from .sweep import Tested, measure, numbered, open_run, points
+    from .sweep import CheckpointRun, measure, numbered, open_run, points
 
-    runs = numbered([Tested.of(text) for text in args.runs])
+    runs = numbered([CheckpointRun.of(text) for text in args.runs])
     for error in args.errors:
         for severity in args.severities:
             Disturbance.of(error, severity, args.joint_noise, args.joint_dropout)

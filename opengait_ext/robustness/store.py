@@ -13,7 +13,7 @@ from typing import Any
 from plugins.errors import KpstraError
 from plugins.files import atomic_write
 
-from .sweep import Point, Tested
+from .sweep import CheckpointRun, Point
 
 FILE, LOCK = "robustness.json", ".lock"
 
@@ -67,7 +67,7 @@ def read(path: Path) -> dict[str, Any]:
     raise KpstraError(f"{path}: not numbers of opengait_ext.robustness; give another --output")
 
 
-def record(run: Tested, settings: Mapping[str, Any]) -> dict[str, Any]:
+def record(run: CheckpointRun, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return what identifies a run: its weights, its network, and how it is tested on what."""
     evaluator = {k: v for k, v in settings["evaluator_cfg"].items() if k != "restore_hint"}
     data = {k: v for k, v in settings["data_cfg"].items() if k not in ("num_workers", "cache")}

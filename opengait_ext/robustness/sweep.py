@@ -23,7 +23,7 @@ from .disturb import Disturbance, disturb
 
 
 @dataclass(frozen=True)
-class Tested:
+class CheckpointRun:
     """One checkpoint: its name in table and picture, its configuration and its file."""
 
     label: str
@@ -37,7 +37,7 @@ class Tested:
         return f"{self.label} #{self.number + 1}" if self.number else self.label
 
     @classmethod
-    def of(cls, text: str) -> Tested:
+    def of(cls, text: str) -> CheckpointRun:
         """Read ``NAME=CONFIG:FILE``."""
         label, equals, files = text.partition("=")
         config, colon, checkpoint = files.rpartition(":")
@@ -47,13 +47,13 @@ class Tested:
         return cls(label, config, checkpoint)
 
 
-def numbered(runs: Sequence[Tested]) -> list[Tested]:
+def numbered(runs: Sequence[CheckpointRun]) -> list[CheckpointRun]:
     """Number checkpoints of the same name in their order.
 
     Raises:
         KpstraError: the same file twice under one name, or two configurations under one name.
     """
-    found: list[Tested] = []
+    found: list[CheckpointRun] = []
     for run in runs:
         alike = [other for other in found if other.label == run.label]
         for other in alike:
@@ -136,7 +136,7 @@ class Misaligned:
         return super().inference(UNSEEN)
 
 
-def open_run(host: Host, device: str, run: Tested, overrides: Sequence[str], probes_only: bool) -> nn.Module:
+def open_run(host: Host, device: str, run: CheckpointRun, overrides: Sequence[str], probes_only: bool) -> nn.Module:
     """Build a run's model for :func:`measure`; inside a session. Sequences are not kept in memory for each model."""
     model = trained_model(host, device, run.config, run.checkpoint, ["data_cfg.cache=false", *overrides], Misaligned)
     if probes_only:

@@ -1,7 +1,7 @@
 """Every host folder gives the reference numbers."""
 import pytest
 import torch
-from conftest import golden
+from golden_vectors import golden
 from torch import nn
 
 from plugins.kprpe import inject_kprpe

@@ -12,7 +12,7 @@ from opengait_ext.robustness.__main__ import main, parse
 from opengait_ext.robustness.crop import SIDES, cut, middle_column, refit
 from opengait_ext.robustness.disturb import KINDS, Disturbance, disturb, drop_joints
 from opengait_ext.robustness.report import chosen_metrics, curves, table
-from opengait_ext.robustness.sweep import ALIGNED, Point, Tested, numbered, points
+from opengait_ext.robustness.sweep import ALIGNED, CheckpointRun, Point, numbered, points
 from plugins.errors import KpstraError
 from plugins.walkers import Identity, Sequence, displace, render
 
@@ -115,7 +115,7 @@ def test_points_and_table():
 
 
 def test_checkpoints_of_one_name_are_trainings_of_one_model():
-    runs = numbered([Tested.of(text) for text in ("a=x:1", "b=y:1", "a=x:2", "a=x:3")])
+    runs = numbered([CheckpointRun.of(text) for text in ("a=x:1", "b=y:1", "a=x:2", "a=x:3")])
     assert [run.key for run in runs] == ["a", "b", "a #2", "a #3"]
     with pytest.raises(KpstraError, match="--checkpoint a: x:1 and x:1"):
         numbered([runs[0], runs[0]])

@@ -3,7 +3,7 @@ import math
 
 import pytest
 import torch
-from conftest import golden
+from golden_vectors import golden
 
 from plugins.errors import KpstraError
 from plugins.kprpe import relative_buckets

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 import torch
-from conftest import golden
+from golden_vectors import golden
 from torch import nn
 
 from plugins.errors import KpstraError

@@ -1,7 +1,7 @@
 """Biases of shifted windows: reference vectors, naive loops over padded and rolled windows, windows over time."""
 import pytest
 import torch
-from conftest import golden
+from golden_vectors import golden
 from torch import nn
 
 from plugins.errors import KpstraError

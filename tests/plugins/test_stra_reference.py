@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import golden
+from golden_vectors import golden
 
 from plugins.errors import KpstraError
 from plugins.stra import StRAttention
