@@ -62,7 +62,7 @@ def card(host: type[Host], path: Path, data: Mapping[str, Any], complexity: Comp
         "## Cost", "", "| | |", "|---|---|",
         f"| parameters, without the identity classifier | {complexity.parameters / 1e6:.4g} M |",
         f"| multiply-accumulates, {says.input} | {complexity.macs / 1e9:.4g} G |",
-        f"| training | {says.schedule} |", f"| time and hardware | {time_and_hardware(line)} |", "",
+        f"| training | {says.schedule} |", f"| time and hardware | {time_and_hardware(line, data.get(REPORT))} |", "",
     ])  # fmt: skip
 
 
@@ -94,11 +94,11 @@ def numbers(section: Section | None, line: Line | None, report: str | None) -> l
                       else [])]  # fmt: skip
 
 
-def time_and_hardware(line: Line | None) -> str:
-    """Return the mean training time of the runs whose logs say it."""
+def time_and_hardware(line: Line | None, report: str | None) -> str:
+    """Return the mean training time of the runs whose logs say it, or where it is reported."""
     timed = [result for result in (line.results.values() if line else ()) if result.seconds is not None]
     if not timed:
-        return NOT_MEASURED
+        return f"in [{Path(report).name}]({report})" if report and line is None else NOT_MEASURED
     seconds = sum(result.seconds for result in timed) / len(timed)
     spent = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
     devices = ", ".join(sorted({result.device or "device not in the log" for result in timed}))
