@@ -27,6 +27,7 @@ test: lint
 
 test-all: lint
 	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m tox run
 
 clean:
 	rm -rf demo_output build *.egg-info

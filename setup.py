@@ -23,7 +23,7 @@ setup(
         "kpstra_configs": ["*.yaml", "reid/*.yaml", "opengait/*.yaml"],
         "opengait_ext": ["embedded/**/*.py", "embedded/**/*.yaml"],
     },
-    install_requires=["torch>=2.6", "numpy"],
+    install_requires=["torch>=2.8", "numpy"],
     extras_require={
         "reid": [
             "torchvision", "torchreid>=0.2.5", "yacs", "tensorboard", "tqdm", "timm", "matplotlib", *TORCHREID_NEEDS,
@@ -34,7 +34,7 @@ setup(
         "tools": ["matplotlib", "tqdm"],
         "toy": ["scikit-learn", "opencv-python-headless", "matplotlib", "tqdm"],
         "export": ["onnx", "onnxscript", "onnxruntime"],
-        "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff"],
+        "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "tox"],
     },
     entry_points={"console_scripts": ["reid-ext=reid_ext.__main__:main", "opengait-ext=opengait_ext.__main__:main"]},
 )
