@@ -118,6 +118,7 @@ class OpenGaitHost(Host):
     def complexities(configs: Sequence[str]) -> list[Complexity]:
         """Count on networks of the embedded host, with one sequence of :data:`FRAMES` silhouettes of 64x44."""
         import torch
+        from torch.nn.attention import SDPBackend, sdpa_kernel
         from torch.utils.flop_counter import FlopCounterMode
 
         from .bench.scaling import batch_of, forward, host_models
@@ -127,7 +128,8 @@ class OpenGaitHost(Host):
             for config in configs:
                 model = build(config)
                 forward(model, batch_of(model, 1, 2))  # what is computed once from the weights is not counted
-                with FlopCounterMode(display=False) as counter, torch.no_grad():
+                # as plain products: not every torch counts the fused attention of a CPU
+                with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
                     forward(model, batch_of(model, 1, FRAMES))
                 parameters = sum(p.numel() for name, p in model.named_parameters() if name != "BNNecks.fc_bin")
                 counted.append(Complexity(parameters, counter.get_total_flops() // 2))

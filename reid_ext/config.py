@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,21 @@ from yacs.config import CfgNode
 from plugins.errors import KpstraError, nearest, one_of
 from plugins.files import resolve_config
 
-from .schema import AT_LEAST_ONE, CHOICES, ENGINE_RUN, IMAGE_DATA, MAX_RANK, OPTIMIZER, SCHEDULER, SCHEMA, VIDEO_DATA
+from .schema import (
+    AT_LEAST_ONE,
+    BELOW_ONE,
+    CHOICES,
+    ENGINE_RUN,
+    IMAGE_DATA,
+    MAX_RANK,
+    NOT_NEGATIVE,
+    OPTIMIZER,
+    POSITIVE,
+    SCHEDULER,
+    SCHEMA,
+    THREE,
+    VIDEO_DATA,
+)
 
 
 def get_default_config() -> CfgNode:
@@ -133,10 +148,27 @@ def _assign(cfg: CfgNode, key: str, value: Any, source: str) -> None:
     items = value if isinstance(value, list) else [value]
     for item in items if key in CHOICES else ():
         one_of(item, CHOICES[key], f"{source}: {key}")
-    if key in AT_LEAST_ONE and (not items or min(items) < 1):
-        raise KpstraError(f"{source}: {key}: {value!r}: expected 1 or more")
+    if reason := _out_of_range(key, items):
+        raise KpstraError(f"{source}: {key}: {value!r}: expected {reason}")
     section, _, name = key.rpartition(".")
     (_get(cfg, section) if section else cfg)[name] = value
+
+
+def _out_of_range(key: str, items: list) -> str | None:
+    """Return what was expected of a setting, if its values are not that."""
+    if any(isinstance(item, float) and not math.isfinite(item) for item in items):
+        return "finite numbers"
+    if key in AT_LEAST_ONE and (not items or min(items) < 1):
+        return "1 or more"
+    if key in THREE and len(items) != 3:
+        return "three numbers: red, green, blue"
+    if key in NOT_NEGATIVE and min(items) < 0:
+        return "0 or more"
+    if key in POSITIVE and min(items) <= 0:
+        return "more than 0"
+    if key in BELOW_ONE and not 0 <= min(items) <= max(items) < 1:
+        return "0 or more, and less than 1"
+    return None
 
 
 def _converted(value: Any, default: Any, where: str) -> Any:
@@ -173,6 +205,13 @@ def _check_together(cfg: CfgNode) -> None:
         raise KpstraError("test.visrank: True: only with test.evaluate True")
     if max(cfg.test.ranks) > MAX_RANK:
         raise KpstraError(f"test.ranks: {cfg.test.ranks}: torchreid's CMC curve ends at rank {MAX_RANK}")
+    if cfg.sgd.nesterov and (cfg.sgd.momentum == 0 or cfg.sgd.dampening != 0):
+        raise KpstraError("sgd.nesterov: True: needs an sgd.momentum above 0 and an sgd.dampening of 0")
+    both = ", ".join(sorted({*cfg.data.sources} & {*cfg.data.targets}))
+    if cfg.data.load_train_targets and both:
+        raise KpstraError(f"data.load_train_targets: True: data.sources and data.targets share {both}")
+    if cfg.data.k_tfm > 1:
+        raise KpstraError(f"data.k_tfm: {cfg.data.k_tfm}: torchreid's engines train on one draw of an image")
     for key in ("data.sources", "data.targets"):
         if not _get(cfg, key):
             raise KpstraError(f"{key}: []: name at least one data set")

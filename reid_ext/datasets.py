@@ -55,6 +55,8 @@ def _check_market1501(root: Path, key: str, distractors: bool) -> None:
         images = sorted((base / folder).glob("*.jpg"))
         if not images:
             problem = "holds no .jpg files" if (base / folder).is_dir() else "is missing"
+            if folder == MARKET_DISTRACTORS:
+                problem += " (market1501.use_500k_distractors)"
             raise KpstraError(f"{key}: 'market1501': {base / folder} {problem}. {_market_tree(root)}")
         bad = [image.name for image in images if not MARKET_NAME.match(image.name)]
         if bad:

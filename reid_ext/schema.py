@@ -96,8 +96,17 @@ CHOICES = {
 }
 AT_LEAST_ONE = (
     "data.height", "data.width", "data.k_tfm", "train.max_epoch", "train.batch_size", "test.batch_size",
-    "train.print_freq", "train.stepsize", "test.ranks", "test.visrank_topk",
+    "train.print_freq", "train.stepsize", "test.ranks", "test.visrank_topk", "sampler.num_instances",
+    "sampler.num_cams", "sampler.num_datasets", "video.seq_len",
 )
+NOT_NEGATIVE = (
+    "stra.weight_d", "data.workers", "train.lr", "train.weight_decay", "train.start_epoch", "train.fixbase_epoch",
+    "train.base_lr_mult", "train.gamma", "train.seed", "sgd.momentum", "rmsprop.alpha", "loss.triplet.margin",
+    "loss.triplet.weight_t", "loss.triplet.weight_x", "test.start_eval",
+)
+POSITIVE = ("data.norm_std",)
+BELOW_ONE = ("adam.beta1", "adam.beta2")
+THREE = ("data.norm_mean", "data.norm_std")  # red, green and blue
 MAX_RANK = 50  # the host's CMC curve ends there
 
 # Host keyword argument -> our key.

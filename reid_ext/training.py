@@ -34,8 +34,13 @@ def run(cfg: CfgNode) -> None:
         KpstraError: a mistake in the configuration, the data or a checkpoint.
     """
     check_datasets(cfg)
-    for path in filter(None, (cfg.model.load_weights, cfg.model.resume)):
-        checkpoint.load_checkpoint(path)
+    weights = {f"model.{key}": cfg.model[key] for key in ("load_weights", "resume")}
+    for key, path in {**weights, "stra.pretrained_path": cfg.stra.pretrained_path}.items():
+        try:
+            if path:
+                checkpoint.load_checkpoint(path)
+        except KpstraError as error:
+            raise KpstraError(f"{key}: {error}") from error
     torchreid.utils.set_random_seed(cfg.train.seed)
     torch.backends.cudnn.benchmark = cfg.use_gpu
     if not cfg.use_gpu:
@@ -79,8 +84,8 @@ def prepare(cfg: CfgNode):
         print(f"Resuming {cfg.model.resume} after {cfg.train.start_epoch} epochs")
     if not cfg.test.evaluate and cfg.train.start_epoch >= cfg.train.max_epoch:
         raise KpstraError(
-            f"train.max_epoch: {cfg.train.max_epoch}: {cfg.train.start_epoch} epochs are already done; raise it to "
-            "train on, or set test.evaluate True to test"
+            f"train.max_epoch: {cfg.train.max_epoch}: {cfg.train.start_epoch} epochs are already done (model.resume or "
+            "train.start_epoch); raise it to train on, or set test.evaluate True to test"
         )
     return engine
 
@@ -124,17 +129,19 @@ def check_sizes(cfg: CfgNode, datamanager) -> None:
         raise KpstraError(
             f"train.batch_size: {cfg.train.batch_size}: there are fewer training images, so not one batch"
         )
-    if cfg.cuhk03.use_metric_cuhk03:
-        return
     for name in cfg.data.targets:
         query, gallery = datamanager.fetch_test_loaders(name)
-        lengths = set(_curve_lengths(query, gallery))
+        of = f"of {len(gallery)}"
+        if cfg.cuhk03.use_metric_cuhk03:
+            lengths, of = {len({image[1] for image in gallery})}, "cuhk03.use_metric_cuhk03 takes one of each person"
+        else:
+            lengths = set(_curve_lengths(query, gallery))
         if not lengths:
             raise KpstraError(f"data.targets: {name!r}: no query person is in the gallery under another camera")
         if min(lengths) < max(cfg.test.ranks):
             raise KpstraError(
-                f"test.ranks: {cfg.test.ranks}: {name} leaves a query only {min(lengths)} gallery images (of "
-                f"{len(gallery)}); the largest rank must not exceed that"
+                f"test.ranks: {cfg.test.ranks}: {name} leaves a query only {min(lengths)} gallery images ({of}); "
+                "the largest rank must not exceed that"
             )
         if len(lengths) > 1:
             raise KpstraError(

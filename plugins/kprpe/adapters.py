@@ -51,6 +51,9 @@ class GlobalAttention(KeypointAttention):
         tokens = self.kprpe.index.shape[-1]
         if x.shape[1] != tokens:
             raise KpstraError(f"KP-RPE: built for {tokens} tokens, got {x.shape[1]}: build the network for this size")
+        images = self.kprpe_context.get().points.shape[:-2].numel()
+        if images != x.shape[0]:
+            raise KpstraError(f"KP-RPE: keypoints of {images} images, but features of {x.shape[0]}")
         bias = self.scaled(self.kprpe.bias(self.keypoint_factors()[0], 0))
         if attn_mask is not None:
             masked = attn_mask.dtype == torch.bool

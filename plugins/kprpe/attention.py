@@ -100,8 +100,8 @@ def score_mod(rpe: KeypointRPE, factors: Factors, layer: int, factor: float = 1.
 
     def modify(score: Tensor, b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
         score = score + static[h, q, k]
-        for axis in range(index.shape[0]):
-            bucket = index[axis, q, k]
+        for of_axis in index:
+            bucket = of_axis[q, k]
             if offset is not None:
                 score = score - offset[b, h, bucket]
             if slope_x is not None:

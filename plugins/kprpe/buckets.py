@@ -47,7 +47,7 @@ def relative_buckets(
         KpstraError: an unknown distance, an empty grid, or time with another distance than product.
     """
     one_of(distance, DISTANCES, "distance")
-    if min(height, width, time or 1) < 1 or ratio <= 0:
+    if min(height, width, time or 1) < 1 or not 0 < ratio < math.inf:
         raise KpstraError(f"relative_buckets: grid {time, height, width} and ratio {ratio} must be positive")
     if time is not None and distance != "product":
         raise KpstraError(f"distance: {distance!r}: windows over time have the product distance only")

@@ -5,8 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import KpstraError
-from .checks import Conv2d, check_feature_map, check_groups, grouped_branch, init_weights
+from .checks import Conv2d, check_feature_map, check_groups, check_kernel, grouped_branch, init_weights
 from .neighbourhood import aggregate
 
 
@@ -43,8 +42,7 @@ class LocalAttention(nn.Module):
     ) -> None:
         super().__init__()
         check_groups(channels, groups, **{f"channels // ratio ({channels} // {ratio})": channels // ratio})
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise KpstraError(f"LocalAttention: kernel_size = {kernel_size} has no centre: use an odd number")
+        check_kernel(kernel_size)
         self.channels, self.groups, self.kernel_size = channels, groups, kernel_size
         self.mask = grouped_branch(channels, channels // ratio, groups * (1 + kernel_size**2), groups)
         self.value = Conv2d(channels, channels, groups, bias=False) if value_conv else nn.Identity()

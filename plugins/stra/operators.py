@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import one_of
-from .checks import Conv2d, check_feature_map, check_groups, init_weights
+from .checks import Conv2d, check_feature_map, check_groups, check_kernel, init_weights
 from .local import LocalAttention
 from .neighbourhood import aggregate, shifts
 
@@ -22,6 +22,7 @@ class StandAloneSelfAttention(nn.Module):
     def __init__(self, channels: int, groups: int = 8, kernel_size: int = 3) -> None:
         super().__init__()
         check_groups(channels, groups)
+        check_kernel(kernel_size)
         self.channels, self.groups, self.kernel_size = channels, groups, kernel_size
         self.query = Conv2d(channels, channels, groups, bias=False)
         self.key = Conv2d(channels, channels, groups, bias=False)
@@ -61,6 +62,7 @@ def build_operator(
     if name == "sasa":
         return StandAloneSelfAttention(channels, groups, kernel_size)
     check_groups(channels, groups)
+    check_kernel(kernel_size)
     conv_groups = groups if name == "group_conv" else 1
     conv = nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2, groups=conv_groups, bias=False)
     init_weights(conv)

@@ -66,7 +66,8 @@ def logs(folder):
 def logged(folder):
     """The last evaluation in a run's logs."""
     line = [line for log in logs(folder) for line in log.read_text().splitlines() if "test_accuracy" in line][-1]
-    return {name: float(value) for name, value in re.findall(r"test_accuracy/([\w-]+)': [^\d]*\d*\(?([\d.]+)\)", line)}
+    found = re.findall(r"test_accuracy/([\w-]+)': (?:np\.float\d+\()?([\d.]+)", line)
+    return {name: float(value) for name, value in found}
 
 
 @pytest.fixture(scope="module")

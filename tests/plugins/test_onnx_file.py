@@ -51,7 +51,7 @@ def test_a_network_that_cannot_be_exported(tmp_path):
         def forward(self, x):
             return x if x.sum() > 0 else -x
 
-    with pytest.raises(KpstraError, match="export: Looks cannot be exported: "):
+    with pytest.raises(KpstraError, match=r"export: (Looks cannot be exported: |onnxruntime refuses images )"):
         export_onnx(Looks(), images(2), [], ("batch",), "y", tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())
 
