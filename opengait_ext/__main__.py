@@ -5,8 +5,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from plugins.errors import KpstraError, plain
-from plugins.processes import plain_endings
+from plugins.command import command
+
+HOW_TO_GO_ON = ("to go on from the last checkpoint, give the same command with --iter and its iteration "
+                "(output/<dataset>/<model>/<save_name>/checkpoints)")  # fmt: skip
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,25 +34,17 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command("opengait-ext", HOW_TO_GO_ON)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    try:
-        if argv[:1] == ["setup"]:
-            return setup(argv[1:])
-        args = build_parser().parse_intermixed_args(argv)
-        from .launch import Run, launch
+    if argv[:1] == ["setup"]:
+        return setup(argv[1:])
+    args = build_parser().parse_intermixed_args(argv)
+    from .launch import Run, launch
 
-        with plain_endings():
-            launch(Run(args.cfgs, args.phase, args.iter, args.log_to_file, args.host, args.device, args.workdir,
-                       args.overrides))  # fmt: skip
-    except KpstraError as error:
-        print(f"opengait-ext: error: {plain(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nopengait-ext: interrupted; to go on from the last checkpoint, give the same command with --iter and "
-              "its iteration (output/<dataset>/<model>/<save_name>/checkpoints)", file=sys.stderr)  # fmt: skip
-        return 130
+    launch(Run(args.cfgs, args.phase, args.iter, args.log_to_file, args.host, args.device, args.workdir,
+               args.overrides))  # fmt: skip
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from plugins.errors import KpstraError
+from plugins.command import command
 from plugins.files import resolve_config
 
 RAW = "tests/data/pets-mini/gait_raw"
@@ -29,14 +29,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command("opengait_ext.demo")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; return the exit status."""
     args = build_parser().parse_intermixed_args(argv)
-    try:
-        demo(Path(args.output), Path(args.raw), args.host, args.device, args.overrides)
-    except KpstraError as error:
-        print(f"opengait_ext.demo: error: {error}", file=sys.stderr)
-        return 2
+    demo(Path(args.output), Path(args.raw), args.host, args.device, args.overrides)
     return 0
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from plugins.command import command
 from plugins.errors import KpstraError
 
 from .arrays import read_array
@@ -34,6 +35,7 @@ ON_BODY = 3  # pixels of 64 that a joint may lie beside the silhouette
 SHEET = 8
 
 
+@command("opengait_ext.doctor")
 def main(argv: Sequence[str] | None = None) -> int:
     """Check and report; return 0 if all is well, 1 if a check failed, 2 for a mistake in the arguments."""
     parser = argparse.ArgumentParser(prog="python -m opengait_ext.doctor", description=__doc__)
@@ -43,14 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--sheet", default="overlay.png", metavar="PNG", help="where the overlay sheet goes")
     parser.add_argument("--host", default="auto", metavar="auto|opengait|embedded|PATH")
     args = parser.parse_args(argv)
-    try:
-        lines = [*installation(), *describe_host(find_host(args.host)), *devices()]
-        if args.data:
-            lines += dataset(Path(args.data), args.partition and Path(args.partition), args.published)
-            print(f"overlay sheet: {overlay_sheet(Path(args.data), AUGMENTATION, Path(args.sheet))}")
-    except KpstraError as error:
-        print(f"opengait_ext.doctor: error: {error}", file=sys.stderr)
-        return 2
+    lines = [*installation(), *describe_host(find_host(args.host)), *devices()]
+    if args.data:
+        lines += dataset(Path(args.data), args.partition and Path(args.partition), args.published)
+        print(f"overlay sheet: {overlay_sheet(Path(args.data), AUGMENTATION, Path(args.sheet))}")
     for good, what in lines:
         print(f"{'ok  ' if good else 'LOOK'}  {what}")
     return 0 if all(good for good, _ in lines) else 1

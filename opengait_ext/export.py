@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from plugins.command import command
 from plugins.errors import KpstraError
 from plugins.onnx_file import export_onnx
 
@@ -90,17 +91,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command(PROGRAM, "nothing was written")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
     args = build_parser().parse_intermixed_args(argv)
-    try:
-        difference = export(args.cfgs, args.checkpoint, args.output, args.host, args.frames, args.overrides)
-    except KpstraError as error:
-        print(f"{PROGRAM}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\n{PROGRAM}: interrupted; nothing was written", file=sys.stderr)
-        return 130
+    difference = export(args.cfgs, args.checkpoint, args.output, args.host, args.frames, args.overrides)
     print(f"{args.output}: outputs equal torch's to {difference:.1g} of the largest")
     return 0
 

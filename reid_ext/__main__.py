@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from plugins.errors import KpstraError, plain
+from plugins.command import command
 from plugins.processes import plain_endings
 
 
@@ -26,31 +26,27 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command("reid-ext", "start it again as before")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
     args = build_parser().parse_args(argv)
-    started, save_dir = time.time(), None
-    try:
-        from .config import load_config
-        from .training import run  # imports torchreid, whose absence is a KpstraError
+    from .config import load_config
+    from .training import run  # imports torchreid, whose absence is a KpstraError
 
-        cfg = load_config(args.config_file, args.opts, args.root, args.sources, args.targets, args.transforms)
-        save_dir = cfg.data.save_dir
+    cfg = load_config(args.config_file, args.opts, args.root, args.sources, args.targets, args.transforms)
+    started = time.time()
+    try:
         with plain_endings():
             run(cfg)
-    except KpstraError as error:
-        print(f"reid-ext: error: {plain(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nreid-ext: interrupted; {_how_to_go_on(save_dir, started)}", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as ended:
+        raise KeyboardInterrupt(_how_to_go_on(cfg.data.save_dir, started)) from ended
     return 0
 
 
-def _how_to_go_on(save_dir: str | None, started: float) -> str:
+def _how_to_go_on(save_dir: str, started: float) -> str:
     from .training import last_checkpoint
 
-    path = last_checkpoint(save_dir, since=started) if save_dir else None
+    path = last_checkpoint(save_dir, since=started)
     if path is None:
         return "no epoch was finished in this run; start it again as before"
     return f"to go on, give the same command with `model.resume {path}` added at its end"

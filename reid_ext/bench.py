@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from plugins.bench.measure import interleaved, ratios, saved_bytes
 from plugins.bench.stra import NaiveStRA, check_equal, infer
+from plugins.command import command
 from plugins.errors import KpstraError
 from plugins.files import atomic_write
 from plugins.stra import StRABottleneck
@@ -103,6 +104,7 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+@command("reid_ext.bench")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 for the user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m reid_ext.bench", description=__doc__)
@@ -112,15 +114,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured there")
     args = parser.parse_args(argv)
-    try:
-        for option, value, least in (("--batch", args.batch, 2), ("--size", min(args.size), 32),
-                                     ("--repeats", args.repeats, 1)):  # fmt: skip
-            if value < least:
-                raise KpstraError(f"{option}: {value}: expected {least} or more")
-        results = run(torch.device(args.device), args.repeats, args.batch, tuple(args.size))
-    except KpstraError as error:
-        print(f"reid_ext.bench: error: {error}", file=sys.stderr)
-        return 2
+    for option, value, least in (("--batch", args.batch, 2), ("--size", min(args.size), 32),
+                                 ("--repeats", args.repeats, 1)):  # fmt: skip
+        if value < least:
+            raise KpstraError(f"{option}: {value}: expected {least} or more")
+    results = run(torch.device(args.device), args.repeats, args.batch, tuple(args.size))
     setting = {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": args.device,
                "repeats": args.repeats, **results["shape"]}  # fmt: skip
     print(table(results))

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from plugins.bench.measure import interleaved, ratios
+from plugins.command import command
 from plugins.errors import KpstraError
 from plugins.files import atomic_write
 
@@ -86,6 +87,7 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines) + f"\n\nranking, ours over torchreid's: {ratio['median']:.3f} ({ends})"
 
 
+@command("reid_ext.bench_rank")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 for the user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m reid_ext.bench_rank", description=__doc__)
@@ -94,16 +96,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=7, help="counted rounds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured there")
     args = parser.parse_args(argv)
-    try:
-        for option, value, least in (("--queries", args.queries, 1), ("--gallery", args.gallery, 1000),
-                                     ("--repeats", args.repeats, 1)):  # fmt: skip
-            if value < least:
-                raise KpstraError(f"{option}: {value}: expected {least} or more")
-        started = time.monotonic()
-        results = run(args.repeats, args.queries, args.gallery)
-    except KpstraError as error:
-        print(f"reid_ext.bench_rank: error: {error}", file=sys.stderr)
-        return 2
+    for option, value, least in (("--queries", args.queries, 1), ("--gallery", args.gallery, 1000),
+                                 ("--repeats", args.repeats, 1)):  # fmt: skip
+        if value < least:
+            raise KpstraError(f"{option}: {value}: expected {least} or more")
+    started = time.monotonic()
+    results = run(args.repeats, args.queries, args.gallery)
     setting = {"torch": torch.__version__, "numpy": np.__version__, "threads": torch.get_num_threads(),
                "repeats": args.repeats, "queries timed": args.queries}  # fmt: skip
     print(table(results))

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from plugins.command import command
 from plugins.errors import KpstraError
 
 from . import models
@@ -48,17 +49,14 @@ def demo(output: Path, opts: Sequence[str] = ()) -> int:
     return 0
 
 
+@command("reid_ext.demo")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 for the user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m reid_ext.demo", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("demo_output/reid"), metavar="FOLDER")
     parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="key value", help="such as train.max_epoch 2")
     args = parser.parse_args(argv)
-    try:
-        return demo(args.output, args.opts)
-    except KpstraError as error:
-        print(f"reid_ext.demo: error: {error}", file=sys.stderr)
-        return 2
+    return demo(args.output, args.opts)
 
 
 if __name__ == "__main__":

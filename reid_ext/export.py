@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from plugins.errors import KpstraError
+from plugins.command import command
 from plugins.onnx_file import export_onnx
 
 PROGRAM = "reid_ext.export"
@@ -51,23 +51,17 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command(PROGRAM, "nothing was written")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
     args = build_parser().parse_args(argv)
-    try:
-        name, size = args.model, {}
-        if args.config_file:
-            from .config import load_config
+    name, size = args.model, {}
+    if args.config_file:
+        from .config import load_config
 
-            cfg = load_config(args.config_file)
-            name, size = cfg.model.name, {"height": cfg.data.height, "width": cfg.data.width}
-        difference = export(name, args.weights, args.output, **size)
-    except KpstraError as error:
-        print(f"{PROGRAM}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\n{PROGRAM}: interrupted; nothing was written", file=sys.stderr)
-        return 130
+        cfg = load_config(args.config_file)
+        name, size = cfg.model.name, {"height": cfg.data.height, "width": cfg.data.width}
+    difference = export(name, args.weights, args.output, **size)
     print(f"{args.output}: features equal torch's to {difference:.1g} of the largest")
     return 0
 

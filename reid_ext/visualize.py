@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import nn
 from tqdm import tqdm
 
+from plugins.command import command
 from plugins.errors import KpstraError, one_of
 from plugins.files import atomic_write
 
@@ -169,23 +170,20 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command("reid_ext.visualize")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 for the user's mistake."""
     args = build_parser().parse_args(argv)
-    try:
-        one_of(args.model, models.MODELS, "--model")
-        for name in ("modes", "rows", "height", "width"):
-            if getattr(args, name) < 1:
-                raise KpstraError(f"--{name}: {getattr(args, name)}: expected 1 or more")
-        models.register()
-        model = torchreid.models.build_model(args.model, 1, pretrained=False, use_gpu=False)
-        find_block(model, args.block)
-        paths = find_images(args.images)
-        load_weights(model, args.weights)
-        pictures = write_pictures(model, paths, args.output, args.height, args.width, args.block, args.modes, args.rows)
-    except KpstraError as error:
-        print(f"reid_ext.visualize: error: {error}", file=sys.stderr)
-        return 2
+    one_of(args.model, models.MODELS, "--model")
+    for name in ("modes", "rows", "height", "width"):
+        if getattr(args, name) < 1:
+            raise KpstraError(f"--{name}: {getattr(args, name)}: expected 1 or more")
+    models.register()
+    model = torchreid.models.build_model(args.model, 1, pretrained=False, use_gpu=False)
+    find_block(model, args.block)
+    paths = find_images(args.images)
+    load_weights(model, args.weights)
+    pictures = write_pictures(model, paths, args.output, args.height, args.width, args.block, args.modes, args.rows)
     print("\n".join(f"Picture: {path}" for path in pictures))
     return 0
 

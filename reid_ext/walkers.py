@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from plugins.command import GOES_ON, command
 from plugins.errors import KpstraError
 from plugins.walkers import Identity, Outfit, Scene, Sequence, render_colours
 from plugins.walkers.folder import claim
@@ -125,18 +126,12 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command("reid_ext.walkers", GOES_ON)
 def main(argv: Seq[str] | None = None) -> int:
     """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
     args = vars(build_parser().parse_args(argv))
     output, settings = args.pop("output"), Settings(**args)
-    try:
-        written = write(output, settings)
-    except KpstraError as error:
-        print(f"reid_ext.walkers: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nreid_ext.walkers: interrupted; the same command goes on from there", file=sys.stderr)
-        return 130
+    written = write(output, settings)
     tests = settings.identities - settings.train
     print(f"{output}: {written} crops written; {settings.train} training identities, {tests} test identities: "
           f"{tests * settings.cameras} queries, {tests * settings.cameras * (settings.crops - 1)} in the gallery; "

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from plugins.command import command
 from plugins.errors import KpstraError
 from plugins.files import atomic_write
 
@@ -51,16 +52,13 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command("opengait_ext.bench")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 for the user's mistake."""
     args = build_parser().parse_args(argv)
-    try:
-        if args.repeats < 1:
-            raise KpstraError(f"--repeats: {args.repeats}: expected 1 or more")
-        results, text = COMMANDS[args.what](args)
-    except KpstraError as error:
-        print(f"opengait_ext.bench: error: {error}", file=sys.stderr)
-        return 2
+    if args.repeats < 1:
+        raise KpstraError(f"--repeats: {args.repeats}: expected 1 or more")
+    results, text = COMMANDS[args.what](args)
     setting = _setting(args.repeats)
     print(text)
     print(", ".join(f"{key} {value}" for key, value in setting.items()))

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from plugins.errors import KpstraError
+from plugins.command import GOES_ON, command
 
 from . import __doc__ as RULES
 from .run import prepare
@@ -23,22 +23,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def guarded(program: str, function: Callable[..., object], **arguments: object) -> int:
-    """Call ``function``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
-    try:
-        function(**arguments)
-    except KpstraError as error:
-        print(f"{program}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\n{program}: interrupted; the same command goes on from there", file=sys.stderr)
-        return 130
-    return 0
-
-
+@command("opengait_ext.prepare", GOES_ON)
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run with the arguments ``argv``; return the exit status."""
-    return guarded("opengait_ext.prepare", prepare, **vars(build_parser().parse_args(argv)))
+    """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
+    prepare(**vars(build_parser().parse_args(argv)))
+    return 0
 
 
 if __name__ == "__main__":

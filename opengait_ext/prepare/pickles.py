@@ -28,10 +28,10 @@ from typing import Any
 
 import numpy as np
 
+from plugins.command import GOES_ON, command
 from plugins.errors import KpstraError
 
 from ..arrays import read_array
-from .__main__ import guarded
 from .body import CONFIDENT, count_on_body
 from .layout import check_output, find_sequences
 from .poses import JOINTS, fill_absent, place
@@ -131,9 +131,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command("opengait_ext.prepare.pickles", GOES_ON)
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run with the arguments ``argv``; return the exit status."""
-    return guarded("opengait_ext.prepare.pickles", prepare_pickles, **vars(build_parser().parse_args(argv)))
+    """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
+    prepare_pickles(**vars(build_parser().parse_args(argv)))
+    return 0
 
 
 if __name__ == "__main__":

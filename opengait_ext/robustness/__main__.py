@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from plugins.errors import KpstraError, plain
+from plugins.command import command
+from plugins.errors import KpstraError
 from plugins.files import atomic_write
 from plugins.memory import keep_freed_memory
-from plugins.processes import plain_endings
 
 from . import __doc__ as ABOUT
 from .disturb import KINDS, Disturbance
@@ -57,18 +57,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return build_parser().parse_args([*first, *(text for text in argv if not OVERRIDE.match(text))])
 
 
+@command(PROGRAM, "the same command goes on after the last point")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
     args = parse(list(sys.argv[1:] if argv is None else argv))
-    try:
-        with plain_endings():
-            run(args)
-    except KpstraError as error:
-        print(f"{PROGRAM}: error: {plain(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\n{PROGRAM}: interrupted; the same command goes on after the last point", file=sys.stderr)
-        return 130
+    run(args)
     return 0
 
 

@@ -5,7 +5,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ..prepare.__main__ import guarded
+from plugins.command import GOES_ON, command
+
 from . import __doc__ as ABOUT
 from .plan import Settings
 from .write import PARTITION, POSES, SILHOUETTES, write
@@ -47,9 +48,11 @@ def make(output: str, workers: int | None, **settings: object) -> None:
           f"{tests - len(sets['PROBE_SET'])} in the gallery; partition: {output}/{PARTITION}")  # fmt: skip
 
 
+@command(PROGRAM, GOES_ON)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run with the arguments ``argv``; return the exit status."""
-    return guarded(PROGRAM, make, **vars(build_parser().parse_args(argv)))
+    make(**vars(build_parser().parse_args(argv)))
+    return 0
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from ..command import command
 from ..errors import KpstraError, one_of
 from ..files import atomic_write
 from . import kprpe, stra
@@ -17,6 +18,7 @@ from . import kprpe, stra
 BENCHMARKS = {"kprpe": kprpe, "stra": stra}  # each has SHAPES, run(device, repeats, names), table(results)
 
 
+@command("plugins.bench")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 for the user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m plugins.bench", description=__doc__)
@@ -28,15 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     benchmark = BENCHMARKS[args.what]
     names = list(benchmark.SHAPES) if args.shapes is None else args.shapes
-    try:
-        for name in names:
-            one_of(name, benchmark.SHAPES, "--shapes")
-        if args.repeats < 1:
-            raise KpstraError(f"--repeats: {args.repeats}: expected 1 or more")
-        results = benchmark.run(torch.device(args.device), args.repeats, names)
-    except KpstraError as error:
-        print(f"plugins.bench: error: {error}", file=sys.stderr)
-        return 2
+    for name in names:
+        one_of(name, benchmark.SHAPES, "--shapes")
+    if args.repeats < 1:
+        raise KpstraError(f"--repeats: {args.repeats}: expected 1 or more")
+    results = benchmark.run(torch.device(args.device), args.repeats, names)
     setting = {
         "torch": torch.__version__, "threads": torch.get_num_threads(), "device": args.device,
         "machine": platform.machine(), "repeats": args.repeats,

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from plugins.command import command
 from plugins.errors import KpstraError
 
 from .cards import write_cards
@@ -55,14 +56,8 @@ def build_parser(host: type[Host]) -> argparse.ArgumentParser:
 def main(host: type[Host], argv: Sequence[str] | None = None) -> int:
     """Run a host's leaderboard; return 0, 1 if a run failed, 2 for the user's mistake, 130 for Ctrl-C."""
     args = build_parser(host).parse_args(end_lists(sys.argv[1:] if argv is None else argv))
-    try:
-        return {"run": run, "report": report, "cards": cards}[args.command](host, args)
-    except KpstraError as error:
-        print(f"{host.program}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\n{host.program}: interrupted; the same command goes on from the last checkpoints", file=sys.stderr)
-        return 130
+    chosen = {"run": run, "report": report, "cards": cards}[args.command]
+    return command(host.program, "the same command goes on from the last checkpoints")(chosen)(host, args)
 
 
 def end_lists(argv: Sequence[str]) -> list[str]:

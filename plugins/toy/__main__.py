@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from ..command import command
 from ..errors import KpstraError, one_of
 from ..memory import keep_freed_memory
 from .digits import from_mnist, from_npz, from_sklearn
@@ -41,23 +42,17 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command(PROGRAM, "the same command goes on with what is not finished")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, 2 for the user's mistake, 130 for Ctrl-C."""
     args = build_parser().parse_args(argv)
-    try:
-        for variant in args.variants:
-            one_of(variant, VARIANTS, "--variants")
-        if args.steps < 2:
-            raise KpstraError(f"--steps: {args.steps}: expected 2 or more")
-        if min(args.seeds) < 0:
-            raise KpstraError(f"--seeds: {min(args.seeds)}: expected 0 or more")
-        compare(args)
-    except KpstraError as error:
-        print(f"{PROGRAM}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\n{PROGRAM}: interrupted; the same command goes on with what is not finished", file=sys.stderr)
-        return 130
+    for variant in args.variants:
+        one_of(variant, VARIANTS, "--variants")
+    if args.steps < 2:
+        raise KpstraError(f"--steps: {args.steps}: expected 2 or more")
+    if min(args.seeds) < 0:
+        raise KpstraError(f"--seeds: {min(args.seeds)}: expected 0 or more")
+    compare(args)
     return 0
 
 
