@@ -8,8 +8,10 @@ from operator import getitem
 from typing import Any
 
 from plugins.errors import KpstraError, one_of
+from plugins.processes import MOST_WORKERS
 
 METRICS = ("euc", "cos")
+MOST = {"num_workers": MOST_WORKERS, "frames_num_fixed": 10**5, "frames_num_min": 10**5, "frames_num_max": 10**5}
 WHOLE = {  # least values of whole numbers, where they are given
     "trainer_cfg.log_iter": 1, "trainer_cfg.save_iter": 1, "trainer_cfg.total_iter": 1, "trainer_cfg.T_max_iter": 1,
     "trainer_cfg.seed": 0, "data_cfg.num_workers": 0, "trainer_cfg.restore_hint": 0, "evaluator_cfg.restore_hint": 0,
@@ -37,6 +39,8 @@ def check_ranges(settings: Mapping[str, Any], source: str) -> None:
         is_path = last == "restore_hint" and isinstance(value, str)
         if value is not None and not is_path and not _whole(value, least):
             raise KpstraError(f"{source}: {key}: {value!r}: expected a whole number of at least {least}")
+        if not is_path and value is not None and value > MOST.get(last, math.inf):
+            raise KpstraError(f"{source}: {key}: {value!r}: expected at most {MOST[last]}")
     rate = settings["optimizer_cfg"]["lr"]
     if isinstance(rate, bool) or rate <= 0:
         raise KpstraError(f"{source}: optimizer_cfg.lr: {rate!r}: expected a number above 0")

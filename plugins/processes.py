@@ -12,6 +12,8 @@ from multiprocessing import connection
 from .errors import KpstraError
 from .files import disk_error
 
+MOST_WORKERS = 256  # of a data loader: each holds torch; a typing error must not take all memory
+
 
 def follow_parent(*_: object) -> None:
     """Called first in a worker process: leave Ctrl-C to the parent, and end as soon as the parent is gone.

@@ -13,6 +13,7 @@ from yacs.config import CfgNode
 
 from plugins.errors import KpstraError, nearest, one_of
 from plugins.files import resolve_config
+from plugins.processes import MOST_WORKERS
 
 from .schema import (
     AT_LEAST_ONE,
@@ -166,6 +167,8 @@ def _out_of_range(key: str, items: list) -> str | None:
         return "0 or more"
     if key in POSITIVE and min(items) <= 0:
         return "more than 0"
+    if key == "data.workers" and max(items) > MOST_WORKERS:
+        return f"at most {MOST_WORKERS}"
     if key in BELOW_ONE and not 0 <= min(items) <= max(items) < 1:
         return "0 or more, and less than 1"
     return None
