@@ -16,11 +16,12 @@ $(STAMP): setup.py
 	touch $@
 
 demo: $(STAMP)
-	$(BIN)/python -m reid_ext.demo
-	$(BIN)/python -m opengait_ext.demo
+	$(BIN)/python -m reid_ext demo
+	$(BIN)/python -m opengait_ext demo
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 test: lint
 	$(BIN)/python -m pytest -n 2 -m 'not slow'

@@ -1,4 +1,5 @@
 """Packaging of kpstra: KP-RPE for OpenGait and StRA for torchreid."""
+
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -21,15 +22,29 @@ setup(
     package_dir={"kpstra_configs": "configs"},
     package_data={
         "kpstra_configs": ["*.yaml", "reid/*.yaml", "opengait/*.yaml"],
-        "opengait_ext": ["embedded/**/*.py", "embedded/**/*.yaml"],
+        "opengait_ext": ["host/embedded/**/*.py", "host/embedded/**/*.yaml"],
     },
     install_requires=["torch>=2.8", "numpy"],
     extras_require={
         "reid": [
-            "torchvision", "torchreid>=0.2.5", "yacs", "tensorboard", "tqdm", "timm", "matplotlib", *TORCHREID_NEEDS,
+            "torchvision",
+            "torchreid>=0.2.5",
+            "yacs",
+            "tensorboard",
+            "tqdm",
+            "timm",
+            "matplotlib",
+            *TORCHREID_NEEDS,
         ],
         "opengait": [  # einops and kornia: a checkout of OpenGait imports them
-            "torchvision", "PyYAML", "opencv-python-headless", "tqdm", "tensorboard", "matplotlib", "einops", "kornia",
+            "torchvision",
+            "PyYAML",
+            "opencv-python-headless",
+            "tqdm",
+            "tensorboard",
+            "matplotlib",
+            "einops",
+            "kornia",
         ],
         "tools": ["matplotlib", "tqdm"],
         "toy": ["scikit-learn", "opencv-python-headless", "matplotlib", "tqdm"],

@@ -1,1 +1,1 @@
-"""The shipped configurations, installed as the package ``kpstra_configs`` (see ``plugins.files.resolve_config``)."""
+"""The shipped configurations; installed as ``kpstra_configs``, found by ``plugins.common.files.resolve_config``."""

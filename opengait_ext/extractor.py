@@ -4,6 +4,7 @@
 >>> features = extractor(silhouettes, keypoints)                     # (1, 256, 15)
 >>> features = extractor(["data/0001/camid0_videoid0/seq0", (silhouettes, keypoints)])      # (2, 256, 15)
 """
+
 from __future__ import annotations
 
 import importlib
@@ -18,10 +19,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from plugins.errors import KpstraError
 
-from .arrays import read_array
-from .launch import session
-from .prepare.poses import JOINTS
-from .trained import UNSEEN, quiet, trained_model
+from .data.prepare.poses import JOINTS
+from .data.safe_pickle import read_array
+from .training.launch import session
+from .training.restore import UNSEEN, quiet, trained_model
 
 Given = Any  # silhouettes, (silhouettes, keypoints), or the folder of a prepared sequence
 
@@ -48,15 +49,21 @@ class GaitFeatureExtractor:
         config: a path, or the name of a shipped configuration.
         checkpoint: OpenGait's or ours.
         device: ``cpu`` or ``cuda``; ``None`` takes CUDA where there is one.
-        host: see :func:`opengait_ext.host.find_host`.
+        host: see :func:`opengait_ext.host.find.find_host`.
         overrides: ``section.key=value`` pairs.
 
     Raises:
         KpstraError: any mistake in the settings or the checkpoint.
     """
 
-    def __init__(self, config: str, checkpoint: str | Path, device: str | None = None, host: str = "auto",
-                 overrides: Sequence[str] = ()) -> None:  # fmt: skip
+    def __init__(
+        self,
+        config: str,
+        checkpoint: str | Path,
+        device: str | None = None,
+        host: str = "auto",
+        overrides: Sequence[str] = (),
+    ) -> None:
         self.host, self.device = host, device or "auto"
         with session(self.host, self.device) as (found, on), quiet():
             if distributed.get_world_size() > 1:
@@ -115,8 +122,10 @@ class GaitFeatureExtractor:
                 raise KpstraError(f"{where}: keypoints {keypoints.dtype} {keypoints.shape}: expected floats {expected}")
             if not np.isfinite(keypoints).all():
                 frame = int((~np.isfinite(keypoints)).any((1, 2)).argmax())
-                raise KpstraError(f"{where}: keypoints of frame {frame} are not finite; give absent joints score 0 and "
-                                  "a place, as opengait_ext.prepare.poses.fill_absent does")  # fmt: skip
+                raise KpstraError(
+                    f"{where}: keypoints of frame {frame} are not finite; give absent joints score 0 and "
+                    "a place, as opengait_ext.data.prepare.poses.fill_absent does"
+                )
         return modalities
 
     def _files(self, folder: Path) -> list[np.ndarray]:

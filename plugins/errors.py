@@ -1,4 +1,5 @@
 """The one error type that users see, and the nearest-name hint that it carries."""
+
 from __future__ import annotations
 
 import difflib

@@ -1,4 +1,5 @@
 """The table of plugins: name -> host, builder, one-line summary. Other packages add theirs through an entry point."""
+
 from __future__ import annotations
 
 from importlib import import_module
@@ -28,19 +29,43 @@ class Plugin(NamedTuple):
 
 
 BUILT_IN = (
-    Plugin("kprpe", "OpenGait, timm, torchvision", "plugins.kprpe:inject_kprpe",
-           "KP-RPE in place of the position bias of a built network"),
-    Plugin("kprpe_global", "any ViT", "plugins.kprpe:KeypointRPE",
-           "keypoint-dependent attention biases for a grid of patches"),
-    Plugin("kprpe_windowed", "any Swin", "plugins.kprpe:WindowedKeypointRPE",
-           "keypoint-dependent attention biases for shifted windows, also over time"),
-    Plugin("stra", "torchreid", "plugins.stra:StRAttention",
-           "structure-regularized attention: local attention, then mode attention"),
-    Plugin("stra_bottleneck", "torchreid's ResNet50", "plugins.stra:StRABottleneck",
-           "ResNet bottleneck with StRA for its 3x3 convolution"),
-    Plugin("stra_inverted_residual", "torchreid's MobileNetV2", "plugins.stra:StRAInvertedResidual",
-           "MobileNetV2 block with StRA for its depthwise convolution"),
-)  # fmt: skip
+    Plugin(
+        "kprpe",
+        "OpenGait, timm, torchvision",
+        "plugins.kprpe:inject_kprpe",
+        "KP-RPE in place of the position bias of a built network",
+    ),
+    Plugin(
+        "kprpe_global",
+        "any ViT",
+        "plugins.kprpe:KeypointRPE",
+        "keypoint-dependent attention biases for a grid of patches",
+    ),
+    Plugin(
+        "kprpe_windowed",
+        "any Swin",
+        "plugins.kprpe:WindowedKeypointRPE",
+        "keypoint-dependent attention biases for shifted windows, also over time",
+    ),
+    Plugin(
+        "stra",
+        "torchreid",
+        "plugins.stra:StRAttention",
+        "structure-regularized attention: local attention, then mode attention",
+    ),
+    Plugin(
+        "stra_bottleneck",
+        "torchreid's ResNet50",
+        "plugins.stra:StRABottleneck",
+        "ResNet bottleneck with StRA for its 3x3 convolution",
+    ),
+    Plugin(
+        "stra_inverted_residual",
+        "torchreid's MobileNetV2",
+        "plugins.stra:StRAInvertedResidual",
+        "MobileNetV2 block with StRA for its depthwise convolution",
+    ),
+)
 
 
 def plugins() -> dict[str, Plugin]:

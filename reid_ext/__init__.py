@@ -2,8 +2,8 @@
 
 
 def register() -> None:
-    """Put the StRA models and their baselines into torchreid's own model factory (see :mod:`reid_ext.models`)."""
-    from .models import register as register_models
+    """Put the StRA models and their baselines into torchreid's own model factory (:mod:`reid_ext.models.factory`)."""
+    from .models.factory import register as register_models
 
     register_models()
 

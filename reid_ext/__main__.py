@@ -1,4 +1,5 @@
 """``python -m reid_ext``: torchreid's ``scripts/main.py`` with the StRA models, checked settings, safe checkpoints."""
+
 from __future__ import annotations
 
 import argparse
@@ -6,8 +7,14 @@ import sys
 import time
 from collections.abc import Sequence
 
-from plugins.command import command
-from plugins.processes import plain_endings
+from plugins.common.cli import command, dispatch
+from plugins.common.processes import plain_endings
+
+COMMANDS = {
+    **{name: f"reid_ext.commands.{name}" for name in ("demo", "export", "pictures")},
+    **{name: f"reid_ext.benchmarks.{name}" for name in ("leaderboard", "walkers")},
+}
+BENCHMARKS = {name: f"reid_ext.benchmarks.speed.{name}" for name in ("networks", "ranking")}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -26,12 +33,21 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command("reid-ext", "start it again as before")
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand, or train or test; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv[:1] == ["bench"] and (benchmark := dispatch(argv[1:], BENCHMARKS)):
+        return benchmark(argv[2:])
+    subcommand = dispatch(argv, COMMANDS)
+    return subcommand(argv[1:]) if subcommand else train(argv)
+
+
+@command("reid-ext", "start it again as before")
+def train(argv: Sequence[str]) -> int:
     """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
     args = build_parser().parse_args(argv)
-    from .config import load_config
-    from .training import run  # imports torchreid, whose absence is a KpstraError
+    from .settings.load import load_config
+    from .training.run import run  # imports torchreid, whose absence is a KpstraError
 
     cfg = load_config(args.config_file, args.opts, args.root, args.sources, args.targets, args.transforms)
     started = time.time()
@@ -44,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _how_to_go_on(save_dir: str, started: float) -> str:
-    from .training import last_checkpoint
+    from .training.run import last_checkpoint
 
     path = last_checkpoint(save_dir, since=started)
     if path is None:

@@ -3,6 +3,7 @@
 >>> extractor = FeatureExtractor("resnet50_stra", "log/resnet50_stra/model/model.pth.tar-100")
 >>> features = extractor(["a.jpg", "b.jpg"])                                                # (2, 512)
 """
+
 from __future__ import annotations
 
 import sys
@@ -15,9 +16,9 @@ from torch import Tensor, nn
 
 from plugins.errors import KpstraError, one_of
 
-from . import models
-from .checkpoint import load_weights
 from .host import torchreid
+from .models import factory as models
+from .training.checkpoints import load_weights
 
 Host = torchreid.utils.FeatureExtractor
 
@@ -39,8 +40,14 @@ class FeatureExtractor(Host):
         KpstraError: no such model or file, or weights of another model.
     """
 
-    def __init__(self, model_name: str, model_path: str | Path, image_size: tuple[int, int] = (256, 128),
-                 device: str | None = None, **more: Any) -> None:  # fmt: skip
+    def __init__(
+        self,
+        model_name: str,
+        model_path: str | Path,
+        image_size: tuple[int, int] = (256, 128),
+        device: str | None = None,
+        **more: Any,
+    ) -> None:
         models.register()
         one_of(model_name, getattr(torchreid.models, "__model_factory"), "model_name")
         if not Path(model_path).is_file():
@@ -63,8 +70,10 @@ class FeatureExtractor(Host):
         try:
             return super().__call__(str(input) if isinstance(input, Path) else input)
         except (OSError, TypeError, ValueError, NotImplementedError) as error:
-            raise KpstraError(f"FeatureExtractor: {str(error) or type(input).__name__}: expected paths of images, "
-                              "arrays (H, W, 3) uint8 or a tensor (B, 3, H, W)") from error  # fmt: skip
+            raise KpstraError(
+                f"FeatureExtractor: {str(error) or type(input).__name__}: expected paths of images, "
+                "arrays (H, W, 3) uint8 or a tensor (B, 3, H, W)"
+            ) from error
 
 
 def load_features(model: nn.Module, path: str | Path) -> None:
@@ -76,5 +85,7 @@ def load_features(model: nn.Module, path: str | Path) -> None:
     report = load_weights(model, path)
     missing = [name for name in report.kept if "classifier" not in name]
     if missing:
-        raise KpstraError(f"{path}: {len(missing)} of this model's tensors are not in the file, such as {missing[0]}: "
-                          "is it another model's?")  # fmt: skip
+        raise KpstraError(
+            f"{path}: {len(missing)} of this model's tensors are not in the file, such as {missing[0]}: "
+            "is it another model's?"
+        )

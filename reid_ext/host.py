@@ -4,6 +4,7 @@
 re-exported as attributes) and with an upstream 1.4 checkout named by ``TORCHREID_HOME``. Reach everything as attributes
 (``torchreid.models``): the first layout has no importable ``torchreid.models``.
 """
+
 from __future__ import annotations
 
 import importlib

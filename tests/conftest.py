@@ -1,4 +1,5 @@
 """Shared fixtures: one seed for every test, and the shipped pedestrians."""
+
 import os
 from pathlib import Path
 

@@ -2,6 +2,7 @@
 
 Sizes that the windows do not divide are left to the host's own code.
 """
+
 from __future__ import annotations
 
 import torch
@@ -9,8 +10,8 @@ from modeling.models.swingait import SwinTransformerBlock3D, WindowAttention3D, 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from plugins.kprpe.window_attention import attend_windows
-from plugins.kprpe.windows import cut, join, windows_of
+from plugins.kprpe.attention.partition import cut, join, windows_of
+from plugins.kprpe.attention.windows import attend_windows
 
 
 class FusedAttention(WindowAttention3D):

@@ -1,4 +1,5 @@
 """SwinGait with keypoint relative position encoding (KP-RPE, CVPR 2024), by injection into the host's transformer."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from torch import Tensor, optim
 from plugins.errors import KpstraError
 from plugins.kprpe import KPRPEHandle, inject_kprpe
 
-from ..pictures import bias_picture, keypoint_picture
+from ..pictures.tensorboard import bias_picture, keypoint_picture
 from .swingait import SizedSwinGait, SwinGait2D
 from .tokens import TOKENS
 
@@ -72,7 +73,7 @@ class KeypointBias:
         if len(modalities) != 2:
             raise KpstraError(
                 f"{type(self).__name__}: {len(modalities)} modalities, expected silhouettes and keypoints; "
-                "check data_cfg.data_in_use, and prepare the data with `python -m opengait_ext.prepare`"
+                "check data_cfg.data_in_use, and prepare the data with `opengait-ext prepare`"
             )
         silhouettes, keypoints = modalities[0], modalities[1].detach()
         expected = (*silhouettes.shape[:2], self.num_keypoints, 3)

@@ -1,4 +1,5 @@
 """SwinGait-2D, the KP-RPE paper's baseline: OpenGait's SwinGait inside single frames."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -31,10 +32,16 @@ class SizedSwinGait(SwinGait):
         in_channels, layers = model_cfg["Backbone"]["channels"][1], model_cfg["Backbone"]["layers"]
         width = 2 * settings["embed_dim"]
         self.transformer = SwinTransformer3D(
-            patch_size=[1, 2, 2], in_chans=in_channels, embed_dim=settings["embed_dim"], depths=list(layers[2:4]),
-            num_heads=list(settings["num_heads"]), window_size=list(settings["window"]), downsample=[1, 0],
-            drop_path_rate=settings["drop_path"], patch_norm=True,
-        )  # fmt: skip
+            patch_size=[1, 2, 2],
+            in_chans=in_channels,
+            embed_dim=settings["embed_dim"],
+            depths=list(layers[2:4]),
+            num_heads=list(settings["num_heads"]),
+            window_size=list(settings["window"]),
+            downsample=[1, 0],
+            drop_path_rate=settings["drop_path"],
+            patch_norm=True,
+        )
         if width != self.transformer.num_features:
             self.transformer.num_features, self.transformer.norm = width, nn.LayerNorm(width)
         necks = model_cfg["SeparateBNNecks"]
@@ -76,8 +83,10 @@ def transformer_settings(model_cfg: Mapping, window: tuple[int, int, int]) -> di
     settings = {**defaults, **given}
     heads, size = settings["num_heads"], settings["window"]
     if len(heads) != 2 or any(settings["embed_dim"] * 2**i % h for i, h in enumerate(heads)):
-        raise KpstraError(f"model_cfg.transformer.num_heads: {list(heads)}: expected two numbers that divide embed_dim "
-                          f"{settings['embed_dim']} and {2 * settings['embed_dim']}")  # fmt: skip
+        raise KpstraError(
+            f"model_cfg.transformer.num_heads: {list(heads)}: expected two numbers that divide embed_dim "
+            f"{settings['embed_dim']} and {2 * settings['embed_dim']}"
+        )
     if len(size) != 3 or min(size) < 1:
         raise KpstraError(f"model_cfg.transformer.window: {list(size)}: expected [frames, rows, columns]")
     return settings

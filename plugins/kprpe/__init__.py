@@ -2,11 +2,12 @@
 
 Kim, Su, Liu, Jain, Liu: KeyPoint Relative Position Encoding for Face Recognition, CVPR 2024.
 """
-from .buckets import relative_buckets
+
 from .context import Keypoints
 from .inject import KPRPEConfig, KPRPEHandle, inject_kprpe
-from .rpe import KeypointRPE
-from .windowed import WindowedKeypointRPE
+from .position.buckets import relative_buckets
+from .position.global_grid import KeypointRPE
+from .position.windows import WindowedKeypointRPE
 
 __all__ = [
     "KPRPEConfig",

@@ -1,4 +1,5 @@
 """The attentions that KP-RPE can go into, recognised by structure; an adapter only swaps where the bias comes from."""
+
 from __future__ import annotations
 
 from functools import cache
@@ -7,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import KpstraError
+from .attention.windows import attend_windows
 from .context import KeypointContext
-from .rpe import KeypointRPE
-from .table import Factors
-from .window_attention import attend_windows
-from .windowed import WindowedKeypointRPE, spread
+from .position.global_grid import KeypointRPE
+from .position.table import Factors
+from .position.windows import WindowedKeypointRPE, spread
 
 
 class KeypointAttention:

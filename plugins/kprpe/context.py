@@ -1,4 +1,5 @@
 """How keypoints reach the attention: one context that the model sets for a forward, and that recomputation replays."""
+
 from __future__ import annotations
 
 import threading

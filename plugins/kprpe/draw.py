@@ -1,4 +1,5 @@
 """Pictures of the bias B_ij around a query, with the joints over the image (paper, Figs. 3 and 4). Needs matplotlib."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -59,16 +60,29 @@ def draw_bias(
         for i, (row, column) in enumerate(queries):
             ax = axes[b, i + first]
             panel = ax.imshow(
-                shown[b, i].reshape(height, width), cmap="RdBu_r", vmin=-limit, vmax=limit, extent=(0, 1, 1, 0),
+                shown[b, i].reshape(height, width),
+                cmap="RdBu_r",
+                vmin=-limit,
+                vmax=limit,
+                extent=(0, 1, 1, 0),
                 aspect=height / width,
-            )  # fmt: skip
+            )
             _joints(ax, points[b])
             ax.plot((column + 0.5) / width, (row + 0.5) / height, "*", color="gold", mec="black", ms=11)
             if b == 0:
                 ax.set_title(f"query ({row}, {column})", fontsize=8)
         if titles is not None:
-            axes[b, 0].annotate(titles[b], (0, 0.5), (-8, 0), "axes fraction", "offset points", rotation=90,
-                                va="center", ha="right", fontsize=8)  # fmt: skip
+            axes[b, 0].annotate(
+                titles[b],
+                (0, 0.5),
+                (-8, 0),
+                "axes fraction",
+                "offset points",
+                rotation=90,
+                va="center",
+                ha="right",
+                fontsize=8,
+            )
     figure.colorbar(panel, ax=axes, shrink=0.7, label="B(i, j)")
     return figure
 

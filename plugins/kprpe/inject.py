@@ -1,4 +1,5 @@
 """Putting KP-RPE into a built network in place, and taking it out again."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -19,11 +20,11 @@ from .adapters import (
     adapted,
     recognise,
 )
-from .buckets import DISTANCES
 from .context import KeypointContext, Keypoints
-from .rpe import KeypointRPE
-from .table import FORMULATIONS, check_finite
-from .windowed import GRIDS, WindowedKeypointRPE
+from .position.buckets import DISTANCES
+from .position.global_grid import KeypointRPE
+from .position.table import FORMULATIONS, check_finite
+from .position.windows import GRIDS, WindowedKeypointRPE
 
 TABLE = "relative_position_bias_table"
 MODES = ("replace", "add")
@@ -216,9 +217,15 @@ def _build(
     shift = attention.shift_size if adapter is PartitioningAttention else block.shift_size
     shrink = len(attention.window_size) == 3
     return WindowedKeypointRPE(
-        config.num_keypoints, feature_size, attention.window_size, attention.num_heads, [shift],
-        grid=config.grid, shrink=shrink, **shared,
-    )  # fmt: skip
+        config.num_keypoints,
+        feature_size,
+        attention.window_size,
+        attention.num_heads,
+        [shift],
+        grid=config.grid,
+        shrink=shrink,
+        **shared,
+    )
 
 
 def _describe(name: str, attention: KeypointAttention) -> Injected:

@@ -1,4 +1,5 @@
 """The StRA attention: a local operator followed by mode attention."""
+
 from __future__ import annotations
 
 from torch import Tensor, nn

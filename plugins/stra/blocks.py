@@ -1,4 +1,5 @@
 """Residual blocks with StRA in the place of the spatial convolution: ResNet's and MobileNetV2's."""
+
 from __future__ import annotations
 
 import torch.nn.functional as F

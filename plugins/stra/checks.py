@@ -1,4 +1,5 @@
 """Argument and input checks shared by the StRA modules, and their common initialisation."""
+
 from __future__ import annotations
 
 from torch import Tensor, nn

@@ -1,4 +1,5 @@
 """Local attention: data-dependent softmax masks over K x K neighbourhoods (StRA paper, eq. 2)."""
+
 from __future__ import annotations
 
 import torch

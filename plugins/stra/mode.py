@@ -1,4 +1,5 @@
 """Mode attention: every node attends to G modal vectors, one per body part (StRA paper, eqs. 1 and 3)."""
+
 from __future__ import annotations
 
 import math

@@ -1,4 +1,5 @@
 """Weighted sums over K x K neighbourhoods with zero padding, as products with band matrices."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,4 +1,5 @@
 """The local operators of Tables 3 and 4: the paper's local attention and what it is compared with."""
+
 from __future__ import annotations
 
 import torch
@@ -49,9 +50,7 @@ class StandAloneSelfAttention(nn.Module):
         return torch.cat((rows, columns), dim=3).flatten(1, 2)  # G, K*K, n
 
 
-def build_operator(
-    name: str, channels: int, groups: int, kernel_size: int, ratio: int, value_conv: bool
-) -> nn.Module:
+def build_operator(name: str, channels: int, groups: int, kernel_size: int, ratio: int, value_conv: bool) -> nn.Module:
     """Build the local operator ``name``: a module that maps (B, C, H, W) to (B, C, H, W).
 
     ``ratio`` and ``value_conv`` shape ``local`` only.

@@ -1,4 +1,5 @@
 """Weights of the authors' public StRA code, renamed to ours."""
+
 from __future__ import annotations
 
 import re

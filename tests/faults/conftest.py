@@ -4,9 +4,9 @@ A test takes the fixture ``record`` and calls ``record(kind, outcome)`` once for
 examples included. Counts travel with pytest's reports, so that they are the same under ``-n 2``. Cases of a test that
 failed are counted as failed, whatever it recorded. ``-m 'not slow'`` tries few examples of each property, else many.
 """
+
 from __future__ import annotations
 
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-sys.path += [str(Path(__file__).parents[1] / host) for host in ("opengait_ext", "reid_ext")]  # their tests' helpers
 FEW, MANY = 10, 200
 PROPERTY = "fault cases"
 SETTINGS = {
-    "derandomize": True, "database": None, "deadline": None,
+    "derandomize": True,
+    "database": None,
+    "deadline": None,
     "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-}  # fmt: skip
+}
 settings.register_profile("few", max_examples=FEW, **SETTINGS)
 settings.register_profile("many", max_examples=MANY, **SETTINGS)
 

@@ -1,4 +1,5 @@
 """Checkpoints of both hosts that are cut, damaged, or hold something else in one place."""
+
 import copy
 import random
 
@@ -9,16 +10,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from opengait_ext.hosted import read_checkpoint
+from opengait_ext.training.hosted import read_checkpoint
+from plugins.common.checkpoints import load_optimizer, part_of
 from plugins.errors import KpstraError
-from plugins.restored import load_optimizer, part_of
-from reid_ext import checkpoint
+from reid_ext.training import checkpoints as checkpoint
 
 BYTES = "checkpoints: truncated, empty, bytes changed"
 VALUES = "checkpoints with one value of another type, shape, missing or NaN"
 NAMED = "error names the file"
-OTHERS = [None, 3, -1, 2.5, float("nan"), "x", [], {}, [1], {"a": 1}, torch.zeros(2), torch.full((4, 3), torch.nan),
-          True, "DELETED"]  # fmt: skip
+OTHERS = [
+    None,
+    3,
+    -1,
+    2.5,
+    float("nan"),
+    "x",
+    [],
+    {},
+    [1],
+    {"a": 1},
+    torch.zeros(2),
+    torch.full((4, 3), torch.nan),
+    True,
+    "DELETED",
+]
 
 
 def build():
@@ -78,7 +93,7 @@ def resume_reid(path):
 
 
 def resume_gait(path):
-    """As :class:`opengait_ext.hosted.Hosted` restores."""
+    """As :class:`opengait_ext.training.hosted.Hosted` restores."""
     model, optimizer, scheduler = build()
     state = read_checkpoint(str(path), torch.device("cpu"))
     with part_of(path, "model"):
@@ -113,8 +128,10 @@ def test_one_value_changed(tmp_path, record, host, data):
 
 
 @pytest.mark.parametrize("host", RESUME)
-@given(share=st.floats(0, 1), changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)),
-                                               max_size=4))  # fmt: skip
+@given(
+    share=st.floats(0, 1),
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), max_size=4),
+)
 def test_damaged_files(tmp_path, record, host, share, changes):
     resume, state = RESUME[host]
     path = tmp_path / "prüf.pt"

@@ -1,4 +1,5 @@
 """The table of faults counts what was tried, in one process and in several."""
+
 import os
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-TESTS = '''
+TESTS = """
 import pytest
 from hypothesis import given, strategies as st
 
@@ -25,7 +26,7 @@ def test_fails(record):
 
 def test_forgets(record):
     pass
-'''
+"""
 
 
 @pytest.mark.parametrize("processes", [(), ("-n", "2")], ids=["one process", "two processes"])
@@ -38,8 +39,12 @@ def test_counts_are_those_of_the_cases_tried(tmp_path, processes):
     environment = {**os.environ, "PYTHONPATH": "", "PYTEST_ADDOPTS": ""}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "tests/faults", "--fault-table", *processes],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     again = "`tests/faults/test_made_up.py`"
     assert f"| numbers | 10 | error named: 10 | {again} |" in done.stdout, done.stdout + done.stderr
     assert f"| files | 7 | error named: 4; stated rule: 2; FAILED: 1 | {again} |" in done.stdout

@@ -1,4 +1,5 @@
 """Full disks and folders that cannot be written: one line, no part of a file, and the rerun finishes."""
+
 import errno
 import os
 import resource
@@ -11,11 +12,11 @@ import pytest
 from gait_data import command, write_data
 from hypothesis import given
 from hypothesis import strategies as st
-from test_main import SMALL
+from reid_data import SMALL
 
-from opengait_ext.arrays import read_array
+from opengait_ext.data.safe_pickle import read_array
+from plugins.common.files import atomic_write
 from plugins.errors import KpstraError
-from plugins.files import atomic_write
 
 FULL, CLOSED = "disk full", "output that cannot be written: read-only, no folder, name too long"
 NAMED = "error names the file, nothing partial left"
@@ -35,9 +36,13 @@ class Refusing:
         return self.stream.write(data)
 
 
-@given(old=st.one_of(st.none(), st.binary(max_size=9)), chunks=st.lists(st.binary(max_size=9), max_size=5),
-       capacity=st.integers(0, 30), number=st.sampled_from([errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO]),
-       wrapped=st.booleans())  # fmt: skip
+@given(
+    old=st.one_of(st.none(), st.binary(max_size=9)),
+    chunks=st.lists(st.binary(max_size=9), max_size=5),
+    capacity=st.integers(0, 30),
+    number=st.sampled_from([errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO]),
+    wrapped=st.booleans(),
+)
 def test_a_write_that_fails_anywhere(tmp_path, record, old, chunks, capacity, number, wrapped):
     """The file is the old one or the new one; torch hides the disk's error behind one of its own."""
     path = tmp_path / "datei ü.bin"
@@ -95,8 +100,14 @@ def limited(arguments, kilobytes=None):
         if kilobytes is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes << 10, kilobytes << 10))
 
-    return subprocess.run(arguments, capture_output=True, text=True, timeout=300, preexec_fn=limit,
-                          env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})  # fmt: skip
+    return subprocess.run(
+        arguments,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        preexec_fn=limit,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
+    )
 
 
 def told(done, prefix):
@@ -106,10 +117,22 @@ def told(done, prefix):
 
 
 def test_prepare_then_again(tmp_path, record):
-    arguments = [sys.executable, "-m", "opengait_ext.prepare", "--silhouettes", str(RAW / "2D_Silhouettes"), "--poses",
-                 str(RAW / "2D_Poses"), "--output", str(tmp_path / "out"), "--workers", "1"]  # fmt: skip
+    arguments = [
+        sys.executable,
+        "-m",
+        "opengait_ext",
+        "prepare",
+        "--silhouettes",
+        str(RAW / "2D_Silhouettes"),
+        "--poses",
+        str(RAW / "2D_Poses"),
+        "--output",
+        str(tmp_path / "out"),
+        "--workers",
+        "1",
+    ]
     for kilobytes in (0, 1, 20):
-        told(limited(arguments, kilobytes), "opengait_ext.prepare")
+        told(limited(arguments, kilobytes), "opengait-ext prepare")
         assert not list(tmp_path.rglob("*.pkl")) and not list(tmp_path.rglob(".partial"))
         record(FULL, NAMED)
     again = limited(arguments)
@@ -128,8 +151,20 @@ def test_training_gait(tmp_path, record):
 
 @pytest.mark.slow
 def test_training_reid(tmp_path, market_root, record):
-    arguments = [sys.executable, "-m", "reid_ext", "--root", str(market_root), *SMALL, "data.save_dir",
-                 str(tmp_path / "log"), "train.max_epoch", "1", "train.batch_size", "64"]  # fmt: skip
+    arguments = [
+        sys.executable,
+        "-m",
+        "reid_ext",
+        "--root",
+        str(market_root),
+        *SMALL,
+        "data.save_dir",
+        str(tmp_path / "log"),
+        "train.max_epoch",
+        "1",
+        "train.batch_size",
+        "64",
+    ]
     done = limited(arguments, 1000)
     told(done, "reid-ext")
     assert "model.pth.tar-1: cannot be written: " in done.stderr and not list(tmp_path.rglob("*.tar*"))
@@ -143,8 +178,18 @@ def test_training_reid(tmp_path, market_root, record):
 @pytest.mark.parametrize("package", ["opengait_ext", "reid_ext"])
 def test_walkers(tmp_path, record, package):
     size = {"opengait_ext": ["--sequences", "4", "--frames", "4"], "reid_ext": ["--crops", "2", "--cameras", "2"]}
-    arguments = [sys.executable, "-m", f"{package}.walkers", "--output", str(tmp_path / "out"), "--identities", "4",
-                 "--train", "2", *size[package]]  # fmt: skip
+    arguments = [
+        sys.executable,
+        "-m",
+        f"{package}.walkers",
+        "--output",
+        str(tmp_path / "out"),
+        "--identities",
+        "4",
+        "--train",
+        "2",
+        *size[package],
+    ]
     done = limited(arguments, 0)
     told(done, f"{package}.walkers")
     data = [path for path in tmp_path.rglob("*") if path.suffix in (".pkl", ".jpg", ".json") and path.is_file()]

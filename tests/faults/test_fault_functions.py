@@ -1,4 +1,5 @@
 """Public functions with arguments of other shapes, types and values: the outputs that they promise, or one error."""
+
 import math
 
 import numpy as np
@@ -8,10 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opengait_ext.prepare.poses import fill_absent
+from opengait_ext.data.prepare.poses import fill_absent
 from plugins.errors import KpstraError
 from plugins.kprpe import inject_kprpe
-from plugins.kprpe.rpe import KeypointRPE
+from plugins.kprpe.position.global_grid import KeypointRPE
 from plugins.stra import StRAttention
 
 STRA, KPRPE = "StRAttention: any arguments and feature maps", "KP-RPE: any arguments, keypoints and confidences"
@@ -39,11 +40,13 @@ def harmless(tensor):
 def test_stra(data, record):
     draw = data.draw
     sound = draw(st.booleans())
-    arguments = {"channels": draw(st.sampled_from([16, 32]) if sound else SIZES),
-                 "groups": draw(st.sampled_from([1, 2, 4]) if sound else SIZES),
-                 "kernel_size": draw(st.sampled_from([1, 3, 5]) if sound else SIZES),
-                 "operator": draw(st.sampled_from(["local", "conv", "group_conv", "sasa"] + ["locl"] * (not sound))),
-                 "gate": draw(st.sampled_from(["sigmoid", "softmax"] + ["none"] * (not sound)))}  # fmt: skip
+    arguments = {
+        "channels": draw(st.sampled_from([16, 32]) if sound else SIZES),
+        "groups": draw(st.sampled_from([1, 2, 4]) if sound else SIZES),
+        "kernel_size": draw(st.sampled_from([1, 3, 5]) if sound else SIZES),
+        "operator": draw(st.sampled_from(["local", "conv", "group_conv", "sasa"] + ["locl"] * (not sound))),
+        "gate": draw(st.sampled_from(["sigmoid", "softmax"] + ["none"] * (not sound))),
+    }
     sizes = st.integers(int(sound), 7)
     shape = [draw(sizes), max(arguments["channels"], 0), draw(sizes), draw(sizes)]
     if not sound and draw(st.booleans()):
@@ -69,10 +72,13 @@ def test_stra(data, record):
 def test_kprpe(data, record):
     draw = data.draw
     joints, grid = draw(SIZES), (draw(SIZES), draw(SIZES))
-    arguments = {"num_heads": draw(SIZES), "num_layers": draw(st.sampled_from([0, 1, 2])),
-                 "formulation": draw(st.sampled_from(["multihead", "relative", "absolute", "static", "x"])),
-                 "distance": draw(st.sampled_from(["product", "euclidean", "quant", "cross", "x"])),
-                 "ratio": draw(st.sampled_from([1.9, 1.9, 0.0, -1.0, math.nan, math.inf, 1e-9]))}  # fmt: skip
+    arguments = {
+        "num_heads": draw(SIZES),
+        "num_layers": draw(st.sampled_from([0, 1, 2])),
+        "formulation": draw(st.sampled_from(["multihead", "relative", "absolute", "static", "x"])),
+        "distance": draw(st.sampled_from(["product", "euclidean", "quant", "cross", "x"])),
+        "ratio": draw(st.sampled_from([1.9, 1.9, 0.0, -1.0, math.nan, math.inf, 1e-9])),
+    }
     shape = [draw(st.integers(0, 3)), max(joints, 0), draw(st.sampled_from([2, 2, 2, 3]))]
     points, confidence = tensors(draw, shape), tensors(draw, shape[:-1]) if draw(st.booleans()) else None
     try:

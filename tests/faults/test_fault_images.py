@@ -1,4 +1,5 @@
 """Crops that are no images: torchreid alone reads them again and again, for ever."""
+
 import io
 import shutil
 
@@ -7,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from test_main import arguments
+from reid_data import arguments
 
 from plugins.errors import KpstraError
 from reid_ext.__main__ import main
-from reid_ext.images import read_image
+from reid_ext.data.images import read_image
 
 KIND = "crops: truncated, empty, damaged, no image"
 NAMED = "error names the file"
@@ -28,8 +29,11 @@ FILES = {kind: encoded(kind) for kind in ("JPEG", "PNG", "GIF", "BMP", "TIFF")}
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-@given(kind=st.sampled_from(sorted(FILES)), share=st.floats(0, 1, exclude_max=True),
-       flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), max_size=8))  # fmt: skip
+@given(
+    kind=st.sampled_from(sorted(FILES)),
+    share=st.floats(0, 1, exclude_max=True),
+    flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), max_size=8),
+)
 def test_damaged_files_are_images_or_named(tmp_path, record, kind, share, flips):
     """Cut anywhere, with any bytes changed: an RGB image, as where only pixels differ, or the one error."""
     data = bytearray(FILES[kind])
@@ -69,8 +73,9 @@ def market(market_root, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("folder, more", [("bounding_box_train", ["train.max_epoch", "1"]),
-                                          ("query", ["test.evaluate", "True"])])  # fmt: skip
+@pytest.mark.parametrize(
+    "folder, more", [("bounding_box_train", ["train.max_epoch", "1"]), ("query", ["test.evaluate", "True"])]
+)
 def test_a_run_ends_instead_of_hanging(market, tmp_path, capsys, record, workers, folder, more):
     for path in market.rglob(f"{folder}/*.jpg"):
         path.write_bytes(path.read_bytes()[:300])

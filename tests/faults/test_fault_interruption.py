@@ -3,6 +3,7 @@
 Nothing that was complete is lost or changed, what is there is whole, the rerun finishes, and on a CPU it ends bit for
 bit as uninterrupted work does: prepared files, weights, optimiser and random states, metrics.
 """
+
 import os
 import random
 import shutil
@@ -22,18 +23,27 @@ SAME = "the rerun ends bit for bit as without a kill"
 def gait_leaderboard(root: Path) -> Leaderboard:
     training = GaitTraining(root, "embedded")
     row = {"name": "kprpe", "config": "opengait/pets_swingait2d_kprpe"}
-    settings = [*training.settings, "trainer_cfg.sampler.frames_num_fixed=3", "trainer_cfg.sampler.frames_skip_num=1",
-                f"data_cfg.dataset_partition={root / 'partition.json'}"]  # fmt: skip
+    settings = [
+        *training.settings,
+        "trainer_cfg.sampler.frames_num_fixed=3",
+        "trainer_cfg.sampler.frames_skip_num=1",
+        f"data_cfg.dataset_partition={root / 'partition.json'}",
+    ]
     more = ["--data", str(root / "data"), "--host", "embedded", "--device", "cpu", *settings]
-    return Leaderboard(root, training, "opengait_ext.leaderboard", "gait", row, more)
+    return Leaderboard(root, training, "opengait_ext.benchmarks.leaderboard", "gait", row, more)
 
 
 def reid_leaderboard(root: Path) -> Leaderboard:
     training = ReidTraining(root)
     row = {"name": "stra", "config": "reid/pets_mobilenetv2_stra"}
-    settings = ["data.height=64", "data.width=32", "train.batch_size=32", f"train.max_epoch={training.total}",
-                "use_gpu=False"]  # fmt: skip
-    return Leaderboard(root, training, "reid_ext.leaderboard", "reid", row, ["--root", str(DATA), *settings])
+    settings = [
+        "data.height=64",
+        "data.width=32",
+        "train.batch_size=32",
+        f"train.max_epoch={training.total}",
+        "use_gpu=False",
+    ]
+    return Leaderboard(root, training, "reid_ext.benchmarks.leaderboard", "reid", row, ["--root", str(DATA), *settings])
 
 
 WORK = {
@@ -88,8 +98,7 @@ def scene(request, tmp_path):
 
 
 def every_step(scene, record, where) -> int:
-    """Kill in a fresh folder before the first, second, ... step until there are no more; finish each. Return how many.
-    """
+    """Kill in a fresh folder before each step until there are no more; finish each. Return how many."""
     step = 0
     while True:
         step += 1

@@ -1,4 +1,5 @@
 """Losses, gradients and features that are no numbers, in training and testing of OpenGait's models; AMP."""
+
 import importlib
 
 import pytest
@@ -6,10 +7,10 @@ import torch
 from gait_data import write_data
 from torch import nn
 
-from opengait_ext.host import find_host
-from opengait_ext.hosted import Hosted
-from opengait_ext.numerics import MAX_SKIPPED
-from opengait_ext.settings import load_settings
+from opengait_ext.host.find import find_host
+from opengait_ext.settings.load import load_settings
+from opengait_ext.training.hosted import Hosted
+from opengait_ext.training.numerics import MAX_SKIPPED
 from plugins.errors import KpstraError
 
 pytest_plugins = ["host_folders"]
@@ -37,15 +38,26 @@ def train(host, data, tmp_path, monkeypatch):
         def forward(self, inputs):
             x = self.norm(self.head(inputs[0][0].mean((1, 3))))  # n, 4
             loss = x.square().mean() if not self.training else self.poison(x.square().mean(), self, self.batches)
-            return {"training_feat": {"loss": loss}, "visual_summary": {},
-                    "inference_feat": {"embeddings": x[..., None]}}  # fmt: skip
+            return {
+                "training_feat": {"loss": loss},
+                "visual_summary": {},
+                "inference_feat": {"embeddings": x[..., None]},
+            }
 
     def run(poison, total=4, scaler=False, phase="train", change=None, **trainer):
-        overrides = [f"data_cfg.dataset_root={data / 'data'}", f"data_cfg.dataset_partition={data / 'partition.json'}",
-                     "model_cfg={model: Tiny}", f"trainer_cfg.total_iter={total}", "trainer_cfg.save_iter=1",
-                     "trainer_cfg.log_iter=1", "data_cfg.num_workers=0", "data_cfg.data_in_use=[true, false]",
-                     f"trainer_cfg.enable_float16={str(scaler).lower()}", "evaluator_cfg.sampler.batch_size=1",
-                     *(f"trainer_cfg.{key}={value}" for key, value in trainer.items())]  # fmt: skip
+        overrides = [
+            f"data_cfg.dataset_root={data / 'data'}",
+            f"data_cfg.dataset_partition={data / 'partition.json'}",
+            "model_cfg={model: Tiny}",
+            f"trainer_cfg.total_iter={total}",
+            "trainer_cfg.save_iter=1",
+            "trainer_cfg.log_iter=1",
+            "data_cfg.num_workers=0",
+            "data_cfg.data_in_use=[true, false]",
+            f"trainer_cfg.enable_float16={str(scaler).lower()}",
+            "evaluator_cfg.sampler.batch_size=1",
+            *(f"trainer_cfg.{key}={value}" for key, value in trainer.items()),
+        ]
         settings = load_settings(find_host(str(host.root)), "opengait/pets_swingait2d", overrides)
         training = phase == "train"
         engine = settings["trainer_cfg" if training else "evaluator_cfg"]
@@ -81,9 +93,11 @@ POISON = {
     "infinite loss": (lambda loss, model: loss + torch.inf, "the loss is inf"),
     "overflow": (lambda loss, model: loss * 3e38 * 3e38, "the loss is inf"),
     "0 / 0 in the gradient": (lambda loss, model: loss + (loss * 0).sqrt(), "the gradients are not finite"),
-    "infinite gradient": (lambda loss, model: loss + (model.head.weight * 0).abs().sum().pow(0.5) * 0.1,
-                          "the gradients are not finite"),
-}  # fmt: skip
+    "infinite gradient": (
+        lambda loss, model: loss + (model.head.weight * 0).abs().sum().pow(0.5) * 0.1,
+        "the gradients are not finite",
+    ),
+}
 
 
 @pytest.mark.parametrize("at", [1, 2, 4])
@@ -141,7 +155,10 @@ def test_with_float16_overflowing_steps_are_left_out_and_counted(train, tmp_path
     assert model.Scaler.get_scale() == 2.0**16 / 8
     lines = list(dict.fromkeys(r.message for r in caplog.records if "float16 overflow" in r.message))
     assert [line.partition("step left out, ")[2] for line in lines] == [
-        "1 in a row, 1 in all", "2 in a row, 2 in all", "1 in a row, 3 in all"]  # fmt: skip
+        "1 in a row, 1 in all",
+        "2 in a row, 2 in all",
+        "1 in a row, 3 in all",
+    ]
     assert "at iteration 2, batch 2, of the sequences" in lines[0] and "batch 3" in lines[1]
     assert any(b"skipped_steps" in path.read_bytes() for path in tmp_path.rglob("events.*"))
     assert checkpoints(tmp_path) == [1, 2, 3]
@@ -151,15 +168,19 @@ def test_with_float16_overflowing_steps_are_left_out_and_counted(train, tmp_path
 
 
 def test_a_growing_scale_is_no_overflow(train):
-    model = train(lambda loss, model, batch: loss, scaler=True, total=3,
-                  change=lambda m: m.Scaler.set_growth_interval(2))  # fmt: skip
+    model = train(
+        lambda loss, model, batch: loss, scaler=True, total=3, change=lambda m: m.Scaler.set_growth_interval(2)
+    )
     assert model.watch.skipped == 0 and model.Scaler.get_scale() > 2.0**16
 
 
 def test_with_float16_overflow_without_end_is_an_error(train, tmp_path, record):
     """The host would draw batches for ever."""
-    with pytest.raises(KpstraError, match=rf"float16 overflow \(loss inf, .*iteration 2, batch {MAX_SKIPPED + 1}, of "
-                       rf".*, {MAX_SKIPPED} in a row; .*enable_float16: false"):  # fmt: skip
+    with pytest.raises(
+        KpstraError,
+        match=rf"float16 overflow \(loss inf, .*iteration 2, batch {MAX_SKIPPED + 1}, of "
+        rf".*, {MAX_SKIPPED} in a row; .*enable_float16: false",
+    ):
         train(lambda loss, model, batch: loss if batch == 1 else loss * torch.inf, scaler=True)
     assert checkpoints(tmp_path) == [1]
     record(KIND, "float16 overflow 30 times in a row: run ended, last checkpoint whole")

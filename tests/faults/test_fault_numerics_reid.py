@@ -1,4 +1,5 @@
 """Losses, gradients and features that are no numbers, in training and testing of torchreid's models."""
+
 from types import SimpleNamespace
 
 import pytest
@@ -7,9 +8,9 @@ from torch import nn
 
 import reid_ext
 from plugins.errors import KpstraError
-from reid_ext.engines import SoftmaxEngine, StRASoftmaxEngine, StRATripletEngine, TripletEngine
 from reid_ext.host import torchreid
-from reid_ext.networks import DiversityOutputs
+from reid_ext.models.networks import DiversityOutputs
+from reid_ext.training.engines import SoftmaxEngine, StRASoftmaxEngine, StRATripletEngine, TripletEngine
 
 reid_ext.register()
 KIND = "loss, gradient, weight or feature that is no number (torchreid)"
@@ -37,12 +38,23 @@ class Tiny(DiversityOutputs, nn.Module):
 
 
 def batches(count=2):
-    return [{"img": torch.rand(8, 3, 8, 4), "pid": torch.arange(8) % 4, "camid": torch.arange(8) % 2,
-             "impath": [f"b{number}/{i}.jpg" for i in range(8)]} for number in range(1, count + 1)]  # fmt: skip
+    return [
+        {
+            "img": torch.rand(8, 3, 8, 4),
+            "pid": torch.arange(8) % 4,
+            "camid": torch.arange(8) % 2,
+            "impath": [f"b{number}/{i}.jpg" for i in range(8)],
+        }
+        for number in range(1, count + 1)
+    ]
 
 
-ENGINES = {"softmax": SoftmaxEngine, "triplet": TripletEngine, "StRA softmax": StRASoftmaxEngine,
-           "StRA triplet": StRATripletEngine}  # fmt: skip
+ENGINES = {
+    "softmax": SoftmaxEngine,
+    "triplet": TripletEngine,
+    "StRA softmax": StRASoftmaxEngine,
+    "StRA triplet": StRATripletEngine,
+}
 
 
 @pytest.fixture
@@ -114,6 +126,6 @@ def test_features_that_are_no_numbers_are_not_ranked(engine, record):
 
 
 def test_videos_are_named_by_person_and_camera():
-    from reid_ext.numerics import _names
+    from reid_ext.training.numerics import _names
 
     assert _names({"pid": torch.tensor([3]), "camid": torch.tensor([1])}) == ["person 3 camera 1"]

@@ -1,4 +1,5 @@
 """Raw folders with broken images and poses: every frame is kept, dropped or filled in by a rule, and counted."""
+
 import shutil
 from pathlib import Path
 
@@ -8,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opengait_ext.arrays import read_array
-from opengait_ext.prepare import prepare
-from opengait_ext.prepare.poses import fill_absent
-from opengait_ext.prepare.run import prepare_one
+from opengait_ext.data.prepare import prepare
+from opengait_ext.data.prepare.poses import fill_absent
+from opengait_ext.data.prepare.run import prepare_one
+from opengait_ext.data.safe_pickle import read_array
 from plugins.errors import KpstraError
 
 IMAGES = "raw silhouettes: truncated, empty, damaged, zero-area, wrong depth, no file"
@@ -74,8 +75,10 @@ def raw(tmp_path):
     return copy
 
 
-@given(images=st.dictionaries(st.integers(0, FRAMES - 1), st.sampled_from(sorted(IMAGE_FAULTS))),
-       poses=st.dictionaries(st.integers(0, FRAMES - 1), st.sampled_from(sorted(POSE_FAULTS))))  # fmt: skip
+@given(
+    images=st.dictionaries(st.integers(0, FRAMES - 1), st.sampled_from(sorted(IMAGE_FAULTS))),
+    poses=st.dictionaries(st.integers(0, FRAMES - 1), st.sampled_from(sorted(POSE_FAULTS))),
+)
 def test_frames_with_faults(raw, tmp_path, record, images, poses):
     """Both files have the frames that are left; a bad image drops its frame, a bad pose makes its joints absent."""
     silhouettes, joints = raw()
@@ -94,8 +97,9 @@ def test_frames_with_faults(raw, tmp_path, record, images, poses):
     rules = {frame: IMAGE_FAULTS[fault][1] for frame, fault in images.items()}
     dropped = [frame for frame, rule in rules.items() if rule]
     root = tmp_path / "räw 原"
-    counts, partial = prepare_one(root / "2D_Silhouettes", root / "2D_Poses", tmp_path / "öut", 64,
-                                  f"{NAME}/{silhouettes.name}")  # fmt: skip
+    counts, partial = prepare_one(
+        root / "2D_Silhouettes", root / "2D_Poses", tmp_path / "öut", 64, f"{NAME}/{silhouettes.name}"
+    )
     assert counts["frames"] == FRAMES - len(dropped)
     for rule in ("unreadable", "nearly_empty", "no_centre"):
         assert counts.get(f"frames {rule}", 0) == sum(r == rule for r in rules.values())
@@ -113,8 +117,11 @@ def test_frames_with_faults(raw, tmp_path, record, images, poses):
     assert counts["joints absent"] >= 17 * len(bad)
 
 
-@given(values=st.lists(st.tuples(*[st.floats(width=32)] * 3), min_size=17, max_size=17), frames=st.integers(1, 4),
-       size=st.sampled_from([(64, 64), (64, 44), (16, 16)]))  # fmt: skip
+@given(
+    values=st.lists(st.tuples(*[st.floats(width=32)] * 3), min_size=17, max_size=17),
+    frames=st.integers(1, 4),
+    size=st.sampled_from([(64, 64), (64, 44), (16, 16)]),
+)
 def test_any_joints_become_finite(record, values, frames, size):
     """Whatever numbers come: finite float32 places near the image, score 0 where the joint is absent."""
     joints = np.tile(np.array(values, np.float64), (frames, 1, 1))
@@ -143,12 +150,27 @@ def test_one_frame(raw, tmp_path, record):
     record("sequences of one frame, and of 3000", "prepared and read back")
 
 
-@pytest.mark.parametrize("change", [
-    {"size": 63}, {"size": 0}, {"size": -2}, {"size": 10**6}, {"workers": 0}, {"workers": -1},
-    {"silhouettes": "missing"}, {"poses": "missing"}, {"silhouettes": "2D_Poses"}, {"poses": "2D_Silhouettes"},
-    {"output": "2D_Poses"}, {"output": "2D_Poses/inside"}, {"output": "file"}, {"silhouettes": "file"},
-    {"silhouettes": "2D_Silhouettes/0001"}, {"poses": "."},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"size": 63},
+        {"size": 0},
+        {"size": -2},
+        {"size": 10**6},
+        {"workers": 0},
+        {"workers": -1},
+        {"silhouettes": "missing"},
+        {"poses": "missing"},
+        {"silhouettes": "2D_Poses"},
+        {"poses": "2D_Silhouettes"},
+        {"output": "2D_Poses"},
+        {"output": "2D_Poses/inside"},
+        {"output": "file"},
+        {"silhouettes": "file"},
+        {"silhouettes": "2D_Silhouettes/0001"},
+        {"poses": "."},
+    ],
+)
 def test_wrong_arguments(raw, tmp_path, record, change):
     raw()
     root = tmp_path / "räw 原"

@@ -1,18 +1,18 @@
 """Sequence files that are damaged, malicious or hold something else than the frames they should."""
+
 import json
 import pickle
 import struct
 
 import numpy as np
 import pytest
-from gait_data import write_data
+from gait_data import dataset, write_data
 from hypothesis import given
 from hypothesis import strategies as st
-from test_array_dataset import dataset
 
-from opengait_ext.arrays import read_array
-from opengait_ext.dataset import ArrayDataset
-from opengait_ext.partition import read_partition
+from opengait_ext.data.dataset import ArrayDataset
+from opengait_ext.data.partition import read_partition
+from opengait_ext.data.safe_pickle import read_array
 from plugins.errors import KpstraError
 
 DAMAGED = "sequence files: truncated, empty, bytes changed"
@@ -21,10 +21,14 @@ OTHER = "sequence files of another dtype or content"
 NAMED = "error names the file"
 FILES = [
     pickle.dumps(content, protocol)
-    for content in (np.arange(96, dtype=np.uint8).reshape(2, 6, 8), np.ones((3, 17, 3), np.float32),
-                    list(np.ones((3, 4, 4))), np.asfortranarray(np.arange(12.0).reshape(3, 4)))
+    for content in (
+        np.arange(96, dtype=np.uint8).reshape(2, 6, 8),
+        np.ones((3, 17, 3), np.float32),
+        list(np.ones((3, 4, 4))),
+        np.asfortranarray(np.arange(12.0).reshape(3, 4)),
+    )
     for protocol in range(6)
-]  # fmt: skip
+]
 
 
 def refusal(path):
@@ -35,9 +39,13 @@ def refusal(path):
     return str(caught.value)
 
 
-@given(data=st.sampled_from(FILES), share=st.floats(0, 1),
-       changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6),
-       inserted=st.binary(max_size=9), at=st.floats(0, 1))  # fmt: skip
+@given(
+    data=st.sampled_from(FILES),
+    share=st.floats(0, 1),
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6),
+    inserted=st.binary(max_size=9),
+    at=st.floats(0, 1),
+)
 def test_damaged_files(tmp_path, record, data, share, changes, inserted, at):
     """Whatever happens to the bytes: an array of numbers with frames, or the one error."""
     data = bytearray(data)
@@ -68,11 +76,19 @@ BOMBS = {
     "bytearray of 2**33": bomb(b"\x96" + struct.pack("<Q", 2**33), 5),
     "text of 2**40": bomb(b"\x8d" + struct.pack("<Q", 2**40)),
     "array of 2**40 without data": bomb(
-        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntC\x01btR(I1\n(L1099511627776L\nt" + DTYPE
-        + b"I00\nC\x00tb"),
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntC\x01btR(I1\n(L1099511627776L\nt"
+        + DTYPE
+        + b"I00\nC\x00tb"
+    ),
     "one array listed 2**16 times": bomb(
-        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntC\x01btR(I1\n(I512\nt" + DTYPE
-        + b"I00\nB\x00\x10\x00\x00" + bytes(4096) + b"tbq\x010](" + b"h\x01" * 2**16 + b"e"),
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntC\x01btR(I1\n(I512\nt"
+        + DTYPE
+        + b"I00\nB\x00\x10\x00\x00"
+        + bytes(4096)
+        + b"tbq\x010]("
+        + b"h\x01" * 2**16
+        + b"e"
+    ),
     "list that holds itself": bomb(b"]q\x00h\x00a"),
     "lists doubled 60 times": bomb(b"]" + b"".join(b"q%c0](h%ch%ce" % (i, i, i) for i in range(60))),
     "nested 100000 deep": bomb(b"(" * 100000 + b"t" * 100000),
@@ -85,7 +101,7 @@ BOMBS = {
     "eval": bomb(b"cbuiltins\neval\n(X\x03\x00\x00\x001+1tR"),
     "attribute of an allowed module": bomb(b"cnumpy\nload\n(X\x01\x00\x00\x00atR"),
     "stacked name": bomb(b"X\x05\x00\x00\x00posixX\x06\x00\x00\x00system\x93X\x04\x00\x00\x00true\x85R"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", BOMBS)
@@ -100,12 +116,40 @@ def test_malicious_files(tmp_path, record, what):
 
 
 CONTENTS = [
-    None, 3, 2.5, "text", b"bytes", {}, {"a": np.ones(3)}, [], [None], ["a"], [[1, 2], [3, 4]], [np.ones(3), None],
-    [np.ones(3), np.ones(4)], np.array(["a", "b"]), np.array([b"a"]), np.ones(3, complex), np.array([None]),
-    np.zeros(3, "M8[s]"), np.zeros(3, "m8[s]"), np.zeros(3, [("a", "f8")]), np.zeros(3, [("a", "O")]), np.float64(1),
-    np.zeros((0, 64, 64)), np.zeros((3, 0, 64)), np.array(5), {1, 2}, range(3), slice(3), np.ma.ones(3),
-    np.random.default_rng(0), np.dtype("f8"), np.ones(3).view(np.recarray), lambda: 0,
-]  # fmt: skip
+    None,
+    3,
+    2.5,
+    "text",
+    b"bytes",
+    {},
+    {"a": np.ones(3)},
+    [],
+    [None],
+    ["a"],
+    [[1, 2], [3, 4]],
+    [np.ones(3), None],
+    [np.ones(3), np.ones(4)],
+    np.array(["a", "b"]),
+    np.array([b"a"]),
+    np.ones(3, complex),
+    np.array([None]),
+    np.zeros(3, "M8[s]"),
+    np.zeros(3, "m8[s]"),
+    np.zeros(3, [("a", "f8")]),
+    np.zeros(3, [("a", "O")]),
+    np.float64(1),
+    np.zeros((0, 64, 64)),
+    np.zeros((3, 0, 64)),
+    np.array(5),
+    {1, 2},
+    range(3),
+    slice(3),
+    np.ma.ones(3),
+    np.random.default_rng(0),
+    np.dtype("f8"),
+    np.ones(3).view(np.recarray),
+    lambda: 0,
+]
 
 
 @pytest.mark.parametrize("number", range(len(CONTENTS)))
@@ -161,9 +205,15 @@ def test_frame_counts(tmp_path, record, lengths):
 
 
 NAMES = st.lists(st.sampled_from(["0001", "0002", "0003", "ü"]), max_size=4)
-WRONG = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3),
-                  st.lists(st.one_of(st.integers(), st.none(), st.lists(st.text(max_size=2), max_size=2)), min_size=1,
-                           max_size=3), st.dictionaries(st.text(max_size=2), st.integers(), max_size=2))  # fmt: skip
+WRONG = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=3),
+    st.lists(st.one_of(st.integers(), st.none(), st.lists(st.text(max_size=2), max_size=2)), min_size=1, max_size=3),
+    st.dictionaries(st.text(max_size=2), st.integers(), max_size=2),
+)
 
 
 SETS = st.sampled_from(["TRAIN_SET", "TEST_SET", "PROBE_SET"])
@@ -203,7 +253,7 @@ def test_broken_partitions(tmp_path, record, data):
 
 
 def test_missing_probes_are_told_and_left_out(tmp_path, record):
-    from opengait_ext.checks import check_probes
+    from opengait_ext.data.checks import check_probes
 
     root = write_data(tmp_path, frames=1)
     partition = json.loads((root / "partition.json").read_text())
@@ -211,9 +261,12 @@ def test_missing_probes_are_told_and_left_out(tmp_path, record):
     (root / "partition.json").write_text(json.dumps(partition))
     data = dataset(tmp_path)
     data.seqs_info = [[f"{i:04d}", f"camid{view}_videoid0", "seq0", []] for i in range(4, 8) for view in range(4)]
-    cfgs = {"evaluator_cfg": {"eval_func": "evaluate_Gait3D"},
-            "data_cfg": {"dataset_partition": str(root / "partition.json"), "dataset_root": str(root)}}  # fmt: skip
+    cfgs = {
+        "evaluator_cfg": {"eval_func": "evaluate_Gait3D"},
+        "data_cfg": {"dataset_partition": str(root / "partition.json"), "dataset_root": str(root)},
+    }
     line = check_probes(data, cfgs)
-    assert line == ("4 probes, 12 gallery sequences; not in the data and not counted: 1 probes, such as "
-                    "0009-camid0_videoid0-seq0")  # fmt: skip
+    assert line == (
+        "4 probes, 12 gallery sequences; not in the data and not counted: 1 probes, such as 0009-camid0_videoid0-seq0"
+    )
     record("probes missing from the data", "stated rule: left out of the queries, named in the log")

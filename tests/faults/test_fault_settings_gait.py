@@ -1,4 +1,5 @@
 """Settings of OpenGait runs with one value replaced by something else: they train, or one line names what is wrong."""
+
 import copy
 import importlib
 import math
@@ -9,18 +10,46 @@ from gait_data import write_data
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opengait_ext.host import find_host, model_class
-from opengait_ext.hosted import Hosted
-from opengait_ext.launch import adapt
-from opengait_ext.settings import load_settings, resolve_paths
+from opengait_ext.host.find import find_host, model_class
+from opengait_ext.settings.load import load_settings, resolve_paths
+from opengait_ext.training.hosted import Hosted
+from opengait_ext.training.launch import adapt
+from plugins.common.files import resolve_config
 from plugins.errors import KpstraError
-from plugins.files import resolve_config
 
 pytest_plugins = ["host_folders"]
 KIND = "settings (OpenGait): wrong types, unknown keys, values out of range"
 BASE = yaml.safe_load(resolve_config("opengait/pets_swingait2d_kprpe").read_text(encoding="utf-8"))
-VALUES = [None, True, False, 0, -1, 1, 3, 10**9, -2.5, 0.0, math.nan, math.inf, "", "x", "1", [], [1], [-1], [0], ["x"],
-          [1, 2, 3], [None], {}, {"a": 1}, {"type": "x"}, "ü\n", "DELETED", "RENAMED"]  # fmt: skip
+VALUES = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    3,
+    10**9,
+    -2.5,
+    0.0,
+    math.nan,
+    math.inf,
+    "",
+    "x",
+    "1",
+    [],
+    [1],
+    [-1],
+    [0],
+    ["x"],
+    [1, 2, 3],
+    [None],
+    {},
+    {"a": 1},
+    {"type": "x"},
+    "ü\n",
+    "DELETED",
+    "RENAMED",
+]
 
 
 def leaves(node, path=()):

@@ -1,4 +1,5 @@
 """Settings of torchreid runs with one value replaced by something else: they train, or one line names what is wrong."""
+
 import math
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from plugins.errors import KpstraError
-from reid_ext import training
-from reid_ext.config import flatten, get_default_config, load_config
+from reid_ext.settings.load import flatten, get_default_config, load_config
+from reid_ext.training import run as training
 
 KIND = "settings (torchreid): wrong types, unknown keys, values out of range"
 DATA = Path(__file__).parents[1] / "data" / "pets-mini"
@@ -18,12 +19,39 @@ BASE = {
     "model": {"name": "mobilenetv2_x1_0_stra", "pretrained": False},
     "data": {"root": str(DATA), "height": 32, "width": 16, "workers": 0, "transforms": ["random_flip"]},
     "train": {"max_epoch": 1, "batch_size": 64},
-    "loss": {"name": "softmax"}, "use_gpu": False,
-}  # fmt: skip
+    "loss": {"name": "softmax"},
+    "use_gpu": False,
+}
 KEYS = sorted(dict(flatten(get_default_config())))
 UNTRIED = {"use_gpu", "train.max_epoch", "data.height", "data.width"}  # need a GPU; or need not end within the hour
-VALUES = [None, True, False, 0, -1, 1, 3, 10**9, -2.5, 0.0, math.nan, math.inf, "", "x", "1", [], [1], [-1], [0], ["x"],
-          [1, 2, 3], [None], {}, {"a": 1}, "ü", "RENAMED"]  # fmt: skip
+VALUES = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    3,
+    10**9,
+    -2.5,
+    0.0,
+    math.nan,
+    math.inf,
+    "",
+    "x",
+    "1",
+    [],
+    [1],
+    [-1],
+    [0],
+    ["x"],
+    [1, 2, 3],
+    [None],
+    {},
+    {"a": 1},
+    "ü",
+    "RENAMED",
+]
 
 
 def changed(key, value):

@@ -1,4 +1,5 @@
 """`GaitFeatureExtractor`: the features of the host's own test, for sequences in memory and in folders; mistakes."""
+
 import json
 import os
 import subprocess
@@ -12,10 +13,10 @@ SCRIPT = """
 import json, pickle, sys
 from pathlib import Path
 import numpy as np, torch
-from opengait_ext.bench.scaling import host_models
+from opengait_ext.benchmarks.speed.scaling import host_models
 from opengait_ext.extractor import GaitFeatureExtractor
-from opengait_ext.hosted import Hosted
-from opengait_ext.launch import Run, launch
+from opengait_ext.training.hosted import Hosted
+from opengait_ext.training.launch import Run, launch
 from plugins.errors import KpstraError
 
 root, host = Path(sys.argv[1]), sys.argv[2]
@@ -100,8 +101,13 @@ MESSAGES = {
 
 
 def extract(root, host):
-    process = subprocess.run([sys.executable, "-W", "ignore", "-c", SCRIPT, str(root), host], text=True,
-                             capture_output=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
+    process = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SCRIPT, str(root), host],
+        text=True,
+        capture_output=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     assert process.returncode == 0, process.stderr[-4000:]
     return json.loads(process.stdout.splitlines()[-1])
 

@@ -1,4 +1,5 @@
 """The table of plugins, its command, entry points of other packages, the benchmark and the bias picture."""
+
 import json
 from types import SimpleNamespace
 
@@ -9,8 +10,8 @@ from torch import nn
 
 from plugins import registry
 from plugins.__main__ import main
-from plugins.bench import kprpe as bench_kprpe
-from plugins.bench.__main__ import main as bench
+from plugins.benchmarks.speed import kprpe as bench_kprpe
+from plugins.benchmarks.speed.__main__ import main as bench
 from plugins.errors import KpstraError
 from plugins.kprpe import KeypointRPE
 from plugins.kprpe.draw import draw_bias

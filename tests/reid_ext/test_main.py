@@ -1,4 +1,5 @@
 """`python -m reid_ext` on the shipped pedestrians: train, test, resume after a kill, and mistakes."""
+
 import os
 import re
 import shutil
@@ -9,18 +10,10 @@ import sys
 import numpy as np
 import pytest
 import torch
+from reid_data import arguments
 
 from reid_ext.__main__ import main
 from reid_ext.host import torchreid
-
-SMALL = [
-    "model.name", "mobilenetv2_x1_0_stra", "model.pretrained", "False", "data.height", "64", "data.width", "32",
-    "data.workers", "0", "train.print_freq", "1", "use_gpu", "False",
-]  # fmt: skip
-
-
-def arguments(root, save_dir, *opts):
-    return ["--root", str(root), *SMALL, "data.save_dir", str(save_dir), *opts]
 
 
 def heed_interrupts():
@@ -32,9 +25,12 @@ def stopped_at(line_start, sent, root, save_dir, *opts):
     """Run the command line, send it the signal when a line starts so, and return the process and its errors."""
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "reid_ext", *arguments(root, save_dir, *opts)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
         env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
-    )  # fmt: skip
+    )
     for line in process.stdout:
         if line.startswith(line_start):
             process.send_signal(sent)

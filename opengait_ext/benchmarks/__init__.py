@@ -1,0 +1,1 @@
+"""Gait benchmarks: synthetic walkers, robustness, leaderboard, speed."""

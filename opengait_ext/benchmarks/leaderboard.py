@@ -1,0 +1,215 @@
+"""``opengait-ext leaderboard``: train, test and report gait rows with OpenGait."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result
+from plugins.benchmarks.leaderboard.cli import main as leaderboard
+from plugins.benchmarks.leaderboard.host import Description
+from plugins.errors import KpstraError
+
+METRIC = re.compile(r"test_accuracy/([\w-]+)': (?:np\.float\d+\()?([\d.]+)")
+RESTORED = re.compile(r"Restore Parameters from .*-(\d+)\.pt !!!")
+TOTAL = re.compile(r"'total_iter': (\d+)")
+DEVICE = re.compile(r"Host: .*; device: (\w+); processes: (\d+)")
+STAMP = re.compile(r"^\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\]", re.MULTILINE)
+FRAMES = 30
+
+
+class OpenGaitHost(Host):
+    """OpenGait's part of a leaderboard: its options, checkpoints and logs."""
+
+    section, program = "gait", "opengait-ext leaderboard"
+    moving = (
+        "data_cfg.dataset_root",
+        "data_cfg.dataset_partition",
+        "data_cfg.num_workers",
+        "data_cfg.cache",
+        "trainer_cfg.log_iter",
+        "trainer_cfg.save_iter",
+    )
+
+    @classmethod
+    def add_options(cls, parser: argparse.ArgumentParser) -> None:
+        """Add ``--data`` and the options of ``python -m opengait_ext``."""
+        parser.add_argument("--data", default="", metavar="FOLDER", help="the output of `opengait_ext.data.prepare`")
+        parser.add_argument("--host", default="auto", metavar="auto|opengait|embedded|PATH")
+        parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+        parser.add_argument("--processes", type=int, default=1, metavar="N", help="of each run (default 1)")
+
+    def merged(self, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+        """Merge and check the settings; see the base class."""
+        from ..host.find import activate, find_host
+        from ..host.patches import on_cpu
+        from ..settings.load import load_settings, resolve_paths
+        from ..training.launch import choose_device, process_group
+
+        if self.options.processes < 1:
+            raise KpstraError(f"--processes {self.options.processes}: expected a whole number from 1")
+        choose_device(self.options.device)
+        host = find_host(self.options.host)
+        with ExitStack() as stack:
+            activate(host)
+            stack.enter_context(process_group("cpu"))
+            stack.enter_context(on_cpu())
+            importlib.import_module("modeling.base_model")  # after the bridge: it binds the host's helpers by name
+            merged = []
+            for job in jobs:
+                settings = load_settings(host, job.row.config, self._overrides(job))
+                resolve_paths(settings, host, "test")
+                merged.append(dict(flatten(settings)))
+        return merged
+
+    def next_command(self, job: Job, settings: Mapping[str, Any]) -> list[str] | None:
+        """Train, go on from the last checkpoint, or test the final one; see the base class."""
+        if self.result(job.folder) is not None:
+            return None
+        total, done = settings["trainer_cfg.total_iter"], checkpoints(job.folder)
+        last = max(done, default=0)
+        if total in done:
+            more = ["--phase", "test", "--iter", str(total)]
+        elif last:  # its own optimizer, whatever a warm start was told to leave behind
+            more = ["--iter", str(last), "trainer_cfg.optimizer_reset=false", "trainer_cfg.scheduler_reset=false"]
+        else:
+            more = self._start(job)
+        launcher = ["-m"]
+        if self.options.processes > 1:
+            launcher = [
+                "-m",
+                "torch.distributed.run",
+                "--standalone",
+                "--nproc_per_node",
+                str(self.options.processes),
+                "-m",
+            ]
+        return [
+            sys.executable,
+            *launcher,
+            "opengait_ext",
+            "--cfgs",
+            job.row.config,
+            "--host",
+            self.options.host,
+            "--device",
+            self.options.device,
+            "--workdir",
+            str(job.folder),
+            "--log_to_file",
+            *self._overrides(job),
+            *more,
+        ]
+
+    def _start(self, job: Job) -> list[str]:
+        """Return the settings that name the weights of the row that this one starts from."""
+        if job.warm_start is None or "trainer_cfg.restore_hint" in self.settings:
+            return []
+        done = checkpoints(job.warm_start.folder)
+        if not done:
+            raise KpstraError(
+                f"{job.warm_start.folder}: the weights of {job.warm_start}, from which it starts, are "
+                "gone; trainer_cfg.restore_hint=PATH names others, 0 starts from scratch"
+            )
+        return [f"trainer_cfg.restore_hint={done[max(done)].resolve()}"]
+
+    def _overrides(self, job: Job) -> list[str]:
+        data = [f"data_cfg.dataset_root={self.options.data}"] if self.options.data else []
+        return [*data, *(f"{key}={value}" for key, value in self.settings.items()), f"trainer_cfg.seed={job.seed}"]
+
+    @staticmethod
+    def result(folder: Path) -> Result | None:
+        """Read OpenGait's logs: the newest test of the checkpoint with which training ended."""
+        logs = [
+            (path, path.read_text(encoding="utf-8", errors="replace"))
+            for path in sorted(folder.glob("output/*/*/*/logs/*.txt"))
+        ]
+        trained = [text for _, text in logs if TOTAL.search(text)]
+        if not trained:
+            return None
+        total = int(TOTAL.search(trained[-1])[1])
+        for path, text in reversed(logs):
+            restored, metrics = RESTORED.search(text), METRIC.findall(text)
+            if "'eval_func'" in text and restored and int(restored[1]) == total and metrics:
+                device = DEVICE.search(trained[-1])
+                where = f"{device[1]}, {device[2]} process{'es' if device[2] != '1' else ''}" if device else None
+                values = {name: float(value) for name, value in metrics}
+                return Result(values, path, sum(map(_seconds, trained)), where)
+        return None
+
+    @staticmethod
+    def complexities(configs: Sequence[str]) -> list[Complexity]:
+        """Count on networks of the embedded host, with one sequence of :data:`FRAMES` silhouettes of 64x44."""
+        import torch
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+        from torch.utils.flop_counter import FlopCounterMode
+
+        from .speed.scaling import batch_of, forward, host_models
+
+        counted = []
+        with host_models("cpu") as build:
+            for config in configs:
+                model = build(config)
+                forward(model, batch_of(model, 1, 2))  # what is computed once from the weights is not counted
+                # as plain products: not every torch counts the fused attention of a CPU
+                with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+                    forward(model, batch_of(model, 1, FRAMES))
+                parameters = sum(p.numel() for name, p in model.named_parameters() if name != "BNNecks.fc_bin")
+                counted.append(Complexity(parameters, counter.get_total_flops() // 2))
+        return counted
+
+    @staticmethod
+    def describe(config: Path, name: str, data: str) -> Description:
+        """Read the card's sentences off the YAML file."""
+        from ..settings.load import read_yaml
+
+        settings = read_yaml(config)
+        trainer, optimizer = settings["trainer_cfg"], settings["optimizer_cfg"]
+        people, sequences = trainer["sampler"]["batch_size"]
+        command = f"python -m opengait_ext --cfgs {name} --phase {{}} data_cfg.dataset_root={data}"
+        hint = trainer["restore_hint"]
+        start = f"the weights `{hint}` (`trainer_cfg.restore_hint=0`: random ones)" if hint else "random weights"
+        return Description(
+            f"`{settings['model_cfg']['model']}` in OpenGait",
+            f"one sequence of {FRAMES} silhouettes of 64x44",
+            f"{trainer['total_iter']} iterations of {people} people x {sequences} sequences x "
+            f"{trainer['sampler']['frames_num_fixed']} frames, {optimizer['solver']} {optimizer['lr']:g}",
+            start,
+            command.format("train"),
+            command.format("test"),
+        )
+
+
+def checkpoints(folder: Path) -> dict[int, Path]:
+    """Return a run's checkpoints by iteration."""
+    found = folder.glob("output/*/*/*/checkpoints/*.pt")
+    numbered = {path.stem.rpartition("-")[2]: path for path in found}
+    return {int(number): path for number, path in numbered.items() if number.isdigit()}
+
+
+def flatten(settings: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """Return (dotted key, value) of every setting; a list is one value."""
+    if not isinstance(settings, dict):
+        return [(prefix, settings)]
+    return [pair for key, value in settings.items() for pair in flatten(value, f"{prefix}.{key}" if prefix else key)]
+
+
+def _seconds(log: str) -> float:
+    stamps = [datetime.fromisoformat(stamp) for stamp in STAMP.findall(log)]
+    return (stamps[-1] - stamps[0]).total_seconds() if stamps else 0.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    return leaderboard(OpenGaitHost, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""The curves of a store, and their Markdown table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from plugins.benchmarks.leaderboard.summary import Measured
+from plugins.errors import KpstraError
+
+from .disturb import KINDS
+
+USUAL = ("Rank-1", "mAP")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A checkpoint's metrics under one kind of error: by severity, for each metric."""
+
+    label: str
+    error: str
+    values: Mapping[float, Mapping[str, Measured]]
+
+
+def curves(points: Sequence[Mapping[str, Any]], labels: Sequence[str], errors: Sequence[str]) -> list[Curve]:
+    """Gather the points of each label and error; the undisturbed test is severity 0 of every curve."""
+    found = []
+    for error in errors:
+        for label in labels:
+            rows = [p for p in points if p["run"] == label and p["error"] in ("none", error)]
+            severities = sorted({row["severity"] for row in rows})
+            values = {s: _measured([r["metrics"] for r in rows if r["severity"] == s]) for s in severities}
+            found.append(Curve(label, error, values))
+    return found
+
+
+def _measured(draws: Sequence[Mapping[str, float]]) -> dict[str, Measured]:
+    return {name: Measured.of([metrics[name] for metrics in draws]) for name in draws[0]}
+
+
+def chosen_metrics(points: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list[str]:
+    """Return the metrics to show: those wanted, or else rank-1 and mAP where measured, or else all.
+
+    Raises:
+        KpstraError: a wanted metric was not measured.
+    """
+    there = list(dict.fromkeys(name for point in points for name in point["metrics"]))
+    for name in wanted:
+        if name not in there:
+            raise KpstraError(f"--metrics {name}: not measured; there are: {', '.join(there)}")
+    return list(wanted) or [name for name in USUAL if name in there] or there
+
+
+def table(found: Sequence[Curve], metrics: Sequence[str]) -> str:
+    """Return the curves as a Markdown table: a row for each error and severity, columns for each metric and label."""
+    labels = list(dict.fromkeys(curve.label for curve in found))
+    columns = [(metric, label) for metric in metrics for label in labels]
+    lines = [
+        f"| error | severity | {' | '.join(f'{metric}, {label}' for metric, label in columns)} |",
+        f"|---|---|{'---|' * len(columns)}",
+    ]
+    first = next(iter(found))
+    rows = [("none", 0.0, "0", first.error)]
+    for error in dict.fromkeys(curve.error for curve in found):
+        severities = sorted({s for curve in found if curve.error == error for s in curve.values if s > 0})
+        rows += [(error, s, amount(error, s), error) for s in severities]
+    for name, severity, text, error in rows:
+        cells = []
+        for metric, label in columns:
+            curve = next(c for c in found if (c.label, c.error) == (label, error))
+            measured = curve.values.get(severity, {}).get(metric)
+            cells.append("not measured" if measured is None else str(measured))
+        lines.append(f"| {name} | {text} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def amount(error: str, severity: float) -> str:
+    """Return a severity in the error's own unit."""
+    _, unit, strong = KINDS[error]
+    return f"{severity * strong:.3g} {unit}" if error != "together" else f"{severity:.3g}"

@@ -1,0 +1,188 @@
+"""Testing checkpoints at every point: the host's test, on test sequences that are misaligned as they are read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import distributed, nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from plugins.errors import KpstraError
+
+from ...data.prepare.poses import JOINTS
+from ...host.find import Host
+from ...host.patches import probes_from
+from ...training.restore import UNSEEN, trained_model
+from .disturb import Disturbance, disturb
+
+
+@dataclass(frozen=True)
+class CheckpointRun:
+    """One checkpoint: its name in table and picture, its configuration and its file."""
+
+    label: str
+    config: str
+    checkpoint: str
+    number: int = 0  # among checkpoints of the same name
+
+    @property
+    def key(self) -> str:
+        """The name in ``robustness.json``."""
+        return f"{self.label} #{self.number + 1}" if self.number else self.label
+
+    @classmethod
+    def of(cls, text: str) -> CheckpointRun:
+        """Read ``NAME=CONFIG:FILE``."""
+        label, equals, files = text.partition("=")
+        config, colon, checkpoint = files.rpartition(":")
+        if not all((label, equals, config, colon, checkpoint)):
+            raise KpstraError(
+                f"--checkpoint {text}: expected NAME=CONFIG:FILE, such as "
+                "KP-RPE=opengait/walkers_swingait2d_kprpe.yaml:output/.../x-00300.pt"
+            )
+        return cls(label, config, checkpoint)
+
+
+def numbered(runs: Sequence[CheckpointRun]) -> list[CheckpointRun]:
+    """Number checkpoints of the same name in their order.
+
+    Raises:
+        KpstraError: the same file twice under one name, or two configurations under one name.
+    """
+    found: list[CheckpointRun] = []
+    for run in runs:
+        alike = [other for other in found if other.label == run.label]
+        for other in alike:
+            if other.checkpoint == run.checkpoint or other.config != run.config:
+                raise KpstraError(
+                    f"--checkpoint {run.label}: {run.config}:{run.checkpoint} and {other.config}:"
+                    f"{other.checkpoint}: checkpoints of one name are different trainings of one "
+                    "configuration; give another name"
+                )
+        found.append(replace(run, number=len(alike)))
+    return found
+
+
+@dataclass(frozen=True)
+class Point:
+    """One test: a kind of error, its severity and its draw. Severity 0 is the undisturbed test; it has no kind."""
+
+    error: str
+    severity: float
+    seed: int
+
+
+ALIGNED = Point("none", 0.0, 0)
+
+
+def points(errors: Sequence[str], severities: Sequence[float], seeds: Sequence[int]) -> list[Point]:
+    """Return all points, the undisturbed one first."""
+    moved = [Point(e, s, seed) for seed in seeds for e in errors for s in sorted(set(severities)) if s > 0]
+    return [ALIGNED, *moved]
+
+
+class MisalignedCollate:
+    """The test's collate function on sequences that are disturbed first.
+
+    ``what`` and ``seed`` say how; ``only`` holds the names (``<id>-<type>-<view>``) of those that are, ``None`` is all.
+    """
+
+    def __init__(self, collate: Callable) -> None:
+        self.collate = collate
+        self.what, self.seed = Disturbance(), 0
+        self.only: frozenset[str] | None = None
+
+    def __call__(self, batch: Sequence[tuple[list[np.ndarray], list]]) -> Any:
+        """Disturb and collate items of the data set: ``([silhouettes, keypoints if any], record)``."""
+        if self.what == Disturbance():
+            return self.collate(batch)
+        return self.collate([(self._disturbed(*item), item[1]) for item in batch])
+
+    def _disturbed(self, modalities: list[np.ndarray], record: list) -> list[np.ndarray]:
+        name = "-".join(record[:3])
+        if self.only is not None and name not in self.only:
+            return modalities
+        silhouettes, *others = modalities
+        shapes = [array.shape[1:] for array in others]
+        if silhouettes.ndim != 3 or silhouettes.dtype != np.uint8 or shapes not in ([], [(JOINTS, 3)]):
+            raise KpstraError(
+                f"{record[3][0]}: {silhouettes.dtype} {silhouettes.shape[1:]} with {shapes or 'nothing'}: robustness "
+                f"knows uint8 silhouettes (H, W), alone or with keypoints ({JOINTS}, 3); check data_cfg.data_in_use"
+            )
+        moved = disturb(silhouettes, others[0] if others else None, self.what, self.seed, name)
+        return [array for array in moved if array is not None]
+
+
+class Misaligned:
+    """Mixed into a model class, in front of it: its test loader has a :class:`MisalignedCollate`."""
+
+    bar: tqdm
+
+    def get_loader(self, data_cfg: Mapping, train: bool = True) -> DataLoader:
+        """Return the loader of misaligned sequences."""
+        loader = super().get_loader(data_cfg, train)
+        loader.collate_fn = MisalignedCollate(loader.collate_fn)
+        return loader
+
+    def inputs_pretreament(self, inputs: tuple) -> tuple:
+        """Count the batch."""
+        self.bar.update(distributed.get_world_size())
+        return super().inputs_pretreament(inputs)
+
+    def inference(self, rank: int) -> Any:
+        """Return the host's features, under the bar of the whole sweep instead of its own."""
+        return super().inference(UNSEEN)
+
+
+def open_run(host: Host, device: str, run: CheckpointRun, overrides: Sequence[str], probes_only: bool) -> nn.Module:
+    """Build a run's model for :func:`measure`; inside a session. Sequences are not kept in memory for each model."""
+    model = trained_model(host, device, run.config, run.checkpoint, ["data_cfg.cache=false", *overrides], Misaligned)
+    if probes_only:
+        partition = Path(model.cfgs["data_cfg"]["dataset_partition"])
+        probes = json.loads(partition.read_text(encoding="utf-8")).get("PROBE_SET")
+        if not probes:
+            raise KpstraError(f"--probes-only: {partition}: has no PROBE_SET")
+        model.test_loader.collate_fn.only = frozenset(probes)
+    return model
+
+
+def measure(
+    model: nn.Module, todo: Sequence[Point], bar: tqdm, joint_noise: float, joint_dropout: float
+) -> Iterator[tuple[Point, dict[str, float]]]:
+    """Test a model at points; inside a session.
+
+    Yields:
+        Each point with its metrics in percent, as the host's evaluation names them; nothing but in the first process.
+    """
+    errors, model.bar = model.test_loader.collate_fn, bar
+    for point in todo:
+        errors.what = (
+            Disturbance()
+            if point == ALIGNED
+            else Disturbance.of(point.error, point.severity, joint_noise, joint_dropout)
+        )
+        errors.seed = point.seed
+        bar.set_postfix_str(f"{point.error} {point.severity:g}", refresh=False)
+        seed, rank = model.cfgs["trainer_cfg"].get("seed"), distributed.get_rank()
+        sys.modules["utils"].init_seeds(rank if seed is None else seed + rank)  # as a test of its own begins
+        with probes_from(model.cfgs["data_cfg"]["dataset_partition"]):
+            results = type(model).run_test(model)
+        if rank == 0:
+            yield point, numbers(results)
+
+
+def numbers(results: Mapping[str, Any] | None) -> dict[str, float]:
+    """Return an evaluation's metrics by their short names."""
+    found = {name.rpartition("/")[2]: value for name, value in (results or {}).items() if np.ndim(value) == 0}
+    if not found:
+        raise KpstraError(
+            "evaluator_cfg.eval_func: it returns no metrics; robustness needs one that does, such as evaluate_Gait3D"
+        )
+    return {name: float(value) for name, value in found.items()}

@@ -1,0 +1,112 @@
+"""Which sequences there are, and the partition into training, probes and gallery."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from plugins.benchmarks.walkers import Identity, Sequence
+from plugins.errors import KpstraError
+
+GALLERY = 10  # evaluate_Gait3D reports rank-10
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What walkers are made of; the command line's options."""
+
+    identities: int = 140
+    train: int = 80  # of the identities
+    sequences: int = 8  # of each identity
+    probes: int = 2  # of each test identity's sequences
+    frames: int = 12  # of each sequence
+    seed: int = 0
+    cameras: int = 3  # azimuths, evenly over the half circle; people walk either way
+    view_jitter: float = 10.0  # degrees
+    spread: float = 2.0  # factor on the differences between people
+    clothing: float = 0.2  # 0 plain, 1 coats, bags and thick clothes
+    noise: float = 0.2  # of the silhouettes
+    joint_noise: float = 0.005  # standard deviation, as a share of the raw frame's height
+    alignment_error: float = 0.2  # 1 strong
+    train_alignment_error: float | None = None  # of the training sequences; as alignment_error if not given
+    raw: bool = False  # Gait3D's raw layout
+
+    def check(self) -> None:
+        """Check the counts.
+
+        Raises:
+            KpstraError: counts that give no training or no test; the amounts are checked where they are used.
+        """
+        test = self.identities - self.train
+        gallery = test * (self.sequences - self.probes)
+        wrong = {
+            f"--train {self.train}: expected at least 1 and fewer than --identities {self.identities}": not 1
+            <= self.train
+            < self.identities,
+            f"--identities {self.identities}: expected at most 9999": self.identities > 9999,
+            f"--frames {self.frames}: expected 1 to 10000": not 1 <= self.frames <= 10000,
+            f"--sequences {self.sequences}: expected at most 1000": self.sequences > 1000,
+            f"--cameras {self.cameras}: expected 1 to 99": not 1 <= self.cameras <= 99,
+            f"--probes {self.probes}: expected at least 1 and fewer than --sequences {self.sequences}": not 1
+            <= self.probes
+            < self.sequences,
+            f"--identities {self.identities}: {gallery} gallery sequences ({test} test identities of "
+            f"{self.sequences - self.probes}); evaluation needs {GALLERY}": gallery < GALLERY,
+        }
+        for message, is_so in wrong.items():
+            if is_so:
+                raise KpstraError(message)
+        for identity in (0, self.train):
+            self.sequence(identity, 0)
+        self.identity(0)
+
+    def as_json(self) -> dict[str, Any]:
+        """All settings, as ``walkers.json`` holds them."""
+        return {"format": 1, **asdict(self), "train_alignment_error": self.error_of(0)}
+
+    def names(self) -> list[str]:
+        """``<id>/<type>/<view>`` of all sequences; identities count from 0001, training ones first."""
+        return [self.name(i, k) for i in range(self.identities) for k in range(self.sequences)]
+
+    def name(self, identity: int, number: int) -> str:
+        """``<id>/<type>/<view>`` of one sequence."""
+        return f"{identity + 1:04d}/camid{self.camera(identity, number) + 1}_videoid{number}/seq0"
+
+    def camera(self, identity: int, number: int) -> int:
+        """The camera of a sequence, from 0; probes are spread over all."""
+        return (identity + number) % self.cameras
+
+    def partition(self) -> dict[str, list[str]]:
+        """TRAIN_SET, TEST_SET and PROBE_SET; the first sequences of each test identity are probes."""
+        ids = [f"{i + 1:04d}" for i in range(self.identities)]
+        probes = [
+            self.name(i, k).replace("/", "-") for i in range(self.train, self.identities) for k in range(self.probes)
+        ]
+        return {"TRAIN_SET": ids[: self.train], "TEST_SET": ids[self.train :], "PROBE_SET": probes}
+
+    def error_of(self, identity: int) -> float:
+        """The alignment error of an identity's sequences."""
+        given = self.train_alignment_error
+        return given if identity < self.train and given is not None else self.alignment_error
+
+    def identity(self, identity: int) -> Identity:
+        """Draw the person of an index."""
+        return Identity.sample(int(np.random.default_rng([self.seed, 0, identity]).integers(2**31)), self.spread)
+
+    def sequence(self, identity: int, number: int) -> Sequence:
+        """Draw the nuisances of an identity's sequence."""
+        if self.seed < 0:
+            raise KpstraError(f"--seed {self.seed}: expected 0 or more")
+        random = np.random.default_rng([self.seed, 1, identity, number])
+        azimuth = 180 * self.camera(identity, number) / self.cameras + 180 * int(random.integers(2))
+        return Sequence.sample(
+            int(random.integers(2**31)),
+            azimuth,
+            view_jitter=self.view_jitter,
+            clothing=self.clothing,
+            noise=self.noise,
+            joint_noise=self.joint_noise,
+            alignment=self.error_of(identity),
+        )

@@ -1,0 +1,1 @@
+"""The subcommands of ``opengait-ext``, one a file."""

@@ -1,0 +1,172 @@
+"""``opengait-ext robustness``: tests checkpoints under growing misalignment; table, picture, JSON."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from plugins.common.cli import command
+from plugins.common.files import atomic_write
+from plugins.common.memory import keep_freed_memory
+from plugins.errors import KpstraError
+
+from ..benchmarks.robustness import __doc__ as ABOUT
+from ..benchmarks.robustness.disturb import KINDS, Disturbance
+
+PROGRAM = "opengait-ext robustness"
+OVERRIDE = re.compile(r"(data|model|evaluator|trainer|loss|optimizer|scheduler)_cfg\.\S+=")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM, description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--checkpoint",
+        action="append",
+        required=True,
+        metavar="NAME=CONFIG:FILE",
+        dest="runs",
+        help="a checkpoint, its configuration, and what to call it; may be given several times: "
+        "checkpoints of one name are trainings with several seeds, shown as their mean and spread",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("robustness"),
+        metavar="FOLDER",
+        help="robustness.json, .md and .png go here; given again, finished points are skipped (default robustness)",
+    )
+    parser.add_argument(
+        "--errors",
+        nargs="+",
+        default=["translation", "scale", "rotation", "crop"],
+        metavar="KIND",
+        help=f"of {', '.join(KINDS)} (default: the first four)",
+    )
+    parser.add_argument(
+        "--severities",
+        nargs="+",
+        type=float,
+        default=[0.25, 0.5, 0.75, 1.0],
+        metavar="X",
+        help="beside 0 (default 0.25 0.5 0.75 1)",
+    )
+    parser.add_argument(
+        "--seeds", nargs="+", type=int, default=[0], metavar="N", help="one draw of all errors for each (default 0)"
+    )
+    parser.add_argument(
+        "--joint-noise",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="also with errors of the box: standard deviation of the joints at severity 1, as a share "
+        "of the frame's height",
+    )
+    parser.add_argument(
+        "--joint-dropout",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="likewise: share of the frames in which a joint is missing at severity 1",
+    )
+    parser.add_argument("--probes-only", action="store_true", help="leave the gallery as it is")
+    parser.add_argument(
+        "--metrics", nargs="+", default=[], metavar="NAME", help="in table and picture (default Rank-1 and mAP)"
+    )
+    parser.add_argument("--host", default="auto", metavar="auto|opengait|embedded|PATH")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="for all runs, such as data_cfg.dataset_root=DATA"
+    )
+    return parser
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse; settings may stand anywhere, also after an option that takes several values."""
+    first = [text for text in argv if OVERRIDE.match(text)]
+    return build_parser().parse_args([*first, *(text for text in argv if not OVERRIDE.match(text))])
+
+
+@command(PROGRAM, "the same command goes on after the last point")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
+    args = parse(list(sys.argv[1:] if argv is None else argv))
+    run(args)
+    return 0
+
+
+def run(args: argparse.Namespace) -> None:
+    """Test what is not tested yet, then write table and picture."""
+    from torch import distributed
+    from tqdm import tqdm
+
+    from ..benchmarks.robustness.store import Store, locked, record
+    from ..benchmarks.robustness.sweep import CheckpointRun, measure, numbered, open_run, points
+    from ..training.launch import session
+    from ..training.restore import quiet
+
+    runs = numbered([CheckpointRun.of(text) for text in args.runs])
+    for error in args.errors:
+        for severity in args.severities:
+            Disturbance.of(error, severity, args.joint_noise, args.joint_dropout)
+    if min(args.seeds) < 0:
+        raise KpstraError(f"--seeds {min(args.seeds)}: expected whole numbers from 0")
+    wanted = points(list(dict.fromkeys(args.errors)), args.severities, list(dict.fromkeys(args.seeds)))
+    with session(args.host, args.device) as (host, device), quiet():
+        if device == "cpu":
+            keep_freed_memory()
+        first = distributed.get_rank() == 0
+        with locked(args.output) if first else nullcontext():
+            joints = {"joint_noise": args.joint_noise, "joint_dropout": args.joint_dropout}
+            store = Store(args.output, {"host": host.kind, "probes_only": args.probes_only, **joints})
+            models = [open_run(host, device, one, args.overrides, args.probes_only) for one in runs]
+            for one, model in zip(runs, models, strict=True):
+                store.claim(one.key, record(one, model.cfgs))
+            todo = [[p for p in wanted if store.find(one.key, p) is None] for one in runs]
+            steps = [len(p) * len(model.test_loader.dataset) for p, model in zip(todo, models, strict=True)]
+            with tqdm(total=sum(steps), desc="Testing", unit="seq", disable=None if first else True) as bar:
+                for one, model, left in zip(runs, models, todo, strict=True):
+                    for point, metrics in measure(model, left, bar, **joints):
+                        store.put(one.key, point, metrics)
+            if first:
+                write(args, runs, store.content["points"], wanted)
+
+
+def write(args: argparse.Namespace, runs: Sequence, measured: Sequence[dict], wanted: Sequence) -> None:
+    """Write ``robustness.md`` and ``robustness.png`` of the points asked for, and say where they are."""
+    from ..benchmarks.robustness.plot import plot
+    from ..benchmarks.robustness.report import chosen_metrics, curves, table
+
+    asked = {(p.error, p.severity, p.seed) for p in wanted}
+    names = {one.key: one.label for one in runs}
+    labels = list(dict.fromkeys(names.values()))
+    measured = [
+        {**p, "run": names[p["run"]]}
+        for p in measured
+        if p["run"] in names and (p["error"], p["severity"], p["seed"]) in asked
+    ]
+    metrics = chosen_metrics(measured, args.metrics)
+    found = curves(measured, labels, list(dict.fromkeys(args.errors)))
+    about = f"{'probes' if args.probes_only else 'probes and gallery'} misaligned; severity: standard deviation"
+    if args.joint_noise or args.joint_dropout:
+        about += f"; joints with {args.joint_noise:g} noise and {args.joint_dropout:g} drop-out at severity 1"
+    draws, trainings = len(set(args.seeds)), sorted({list(names.values()).count(label) for label in labels})
+    about += f"; {draws} draw{'s' if draws > 1 else ''}, {' to '.join(map(str, trainings))} trained for each line"
+    about += ", band: ± standard deviation" if max(draws, *trainings) > 1 else ""
+    text = table(found, metrics)
+    with atomic_write(args.output / "robustness.md", "w") as stream:
+        stream.write(f"{text}\n\n{about[0].upper()}{about[1:]}.\n")
+    plot(found, metrics, args.output / "robustness.png", about)
+    print(text)
+    for name in ("robustness.json", "robustness.md", "robustness.png"):
+        print(args.output / name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

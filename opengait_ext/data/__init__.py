@@ -1,0 +1,1 @@
+"""Gait data: reading sequences safely, partitions, checks, joint transforms, preparation."""

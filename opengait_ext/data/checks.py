@@ -1,0 +1,105 @@
+"""Checks between data, settings and model that OpenGait leaves to a crash or to silence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn, optim
+
+from plugins.errors import KpstraError
+
+from .partition import read_partition
+
+MIN_GALLERY = 10  # evaluate_Gait3D reports rank 10
+
+
+def check_transforms(cfgs: Mapping[str, Any]) -> None:
+    """Refuse a random geometry of the silhouettes alone when keypoints go with them."""
+    for section in ("trainer_cfg", "evaluator_cfg"):
+        transforms = cfgs[section]["transform"]
+        if not isinstance(transforms, list) or len(transforms) < 2 or "kprpe" not in cfgs["model_cfg"]:
+            continue
+        names = [n["type"] for n in transforms[0].get("trf_cfg", [transforms[0]])]
+        moving = [name for name in names if "Random" in name or "Cutting" in name]
+        if moving:
+            raise KpstraError(
+                f"{section}.transform.0: {', '.join(moving)} would move silhouettes and leave the joints behind; "
+                f"put it into {section}.joint_transform"
+            )
+
+
+def check_dataset(dataset: Any, cfgs: Mapping[str, Any], train: bool) -> None:
+    """Refuse an empty data set, and sequences whose number of modalities differs."""
+    data, kind = cfgs["data_cfg"], "TRAIN_SET" if train else "TEST_SET"
+    if not len(dataset):
+        raise KpstraError(
+            f"data_cfg.dataset_root: {data['dataset_root']}: holds no sequence of an identity in {kind} of "
+            f"{data['dataset_partition']}; expected <id>/<type>/<view>/*.pkl"
+        )
+    counts = Counter(len(info[-1]) for info in dataset.seqs_info)
+    if len(counts) > 1:
+        usual = counts.most_common(1)[0][0]
+        odd = next("/".join(info[:3]) for info in dataset.seqs_info if len(info[-1]) != usual)
+        raise KpstraError(
+            f"data_cfg.dataset_root: {data['dataset_root']}: sequences have {usual} files, {odd} has not; "
+            "run `opengait-ext prepare` again"
+        )
+    section = "trainer_cfg" if train else "evaluator_cfg"
+    transforms = cfgs[section]["transform"]
+    wanted = len(transforms) if isinstance(transforms, list) else 1
+    if next(iter(counts)) != wanted:
+        raise KpstraError(
+            f"{section}.transform: {wanted} transforms for data of {next(iter(counts))} modalities; each needs one, "
+            "data_cfg.data_in_use chooses modalities"
+        )
+
+
+def check_classes(dataset: Any, cfgs: Mapping[str, Any]) -> None:
+    """Refuse a classifier with fewer outputs than identities, and a batch that triplets cannot come from."""
+    necks = cfgs["model_cfg"].get("SeparateBNNecks") or {}
+    identities = len(dataset.label_set)
+    if necks.get("class_num", identities) < identities:
+        raise KpstraError(
+            f"model_cfg.SeparateBNNecks.class_num: {necks['class_num']}: the training set has {identities} identities"
+        )
+    size = cfgs["trainer_cfg"]["sampler"]["batch_size"]
+    if isinstance(size, list) and (len(size) != 2 or size[0] < 2):
+        raise KpstraError(f"trainer_cfg.sampler.batch_size: {size}: expected [identities >= 2, sequences of each]")
+
+
+def check_probes(dataset: Any, cfgs: Mapping[str, Any]) -> str:
+    """Refuse a partition that ``evaluate_Gait3D`` cannot rank: no probes, too small a gallery.
+
+    Returns:
+        How many probes and gallery sequences there are, and which probes are missing, for the log.
+    """
+    if cfgs["evaluator_cfg"]["eval_func"] != "evaluate_Gait3D":
+        return f"{len(dataset)} test sequences"
+    path = cfgs["data_cfg"]["dataset_partition"]
+    partition = read_partition(path)
+    if not partition.get("PROBE_SET"):
+        raise KpstraError(f"{path}: PROBE_SET: missing; evaluate_Gait3D needs names such as 0002-camid33_videoid2-seq0")
+    names = ["-".join(info[:3]) for info in dataset.seqs_info]
+    probes = set(partition["PROBE_SET"]) & set(names)
+    gallery = len(names) - len(probes)
+    if not probes:
+        raise KpstraError(
+            f"{path}: PROBE_SET: none of its names is in {cfgs['data_cfg']['dataset_root']}; "
+            f"there the first is {names[0]}"
+        )
+    if gallery < MIN_GALLERY:
+        raise KpstraError(f"{path}: {gallery} gallery sequences; evaluate_Gait3D needs at least {MIN_GALLERY}")
+    missing = sorted(set(partition["PROBE_SET"]) - probes)
+    absent = f"; not in the data and not counted: {len(missing)} probes, such as {missing[0]}" if missing else ""
+    return f"{len(probes)} probes, {gallery} gallery sequences{absent}"
+
+
+def check_groups(model: nn.Module, optimizer: optim.Optimizer) -> None:
+    """Refuse an optimiser that leaves out a trainable parameter, or has one twice."""
+    times = Counter(id(p) for group in optimizer.param_groups for p in group["params"])
+    wrong = [name for name, p in model.named_parameters() if p.requires_grad and times[id(p)] != 1]
+    if wrong:
+        name = type(model).__name__
+        raise KpstraError(f"{name}.get_optimizer: not in exactly one parameter group: {', '.join(wrong)}")

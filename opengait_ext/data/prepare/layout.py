@@ -1,0 +1,66 @@
+"""Finding the sequences of a raw release, and saying what is wrong with folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from plugins.errors import KpstraError
+
+DEPTH = 3  # <id>/<cam_video>/<seq>
+
+
+def find_sequences(root: Path, suffix: str, option: str) -> list[str]:
+    """Return the ``<id>/<cam_video>/<seq>`` folders under ``root``, in order.
+
+    Raises:
+        KpstraError: no such folder, or no ``suffix`` files at the depth where they belong.
+    """
+    if not root.is_dir():
+        raise KpstraError(f"{option} {root}: no such folder")
+    try:
+        level = [""]
+        for _ in range(DEPTH):
+            level = [f"{above}{entry.name}/" for above in level for entry in _folders(root / above)]
+        names = sorted(name[:-1] for name in level)
+        if any(file.endswith(suffix) for name in names for file in os.listdir(root / name)):
+            return names
+    except OSError as error:
+        raise KpstraError(f"{option} {error.filename}: {error.strerror}") from error
+    wanted = f"expected <id>/<cam_video>/<seq>/*{suffix}"
+    found = next(
+        (
+            Path(folder, file).relative_to(root)
+            for folder, _, files in os.walk(root)
+            for file in sorted(files)
+            if file.endswith(suffix)
+        ),
+        None,
+    )
+    if found is None:
+        raise KpstraError(f"{option} {root}: no {suffix} file in it; {wanted}")
+    advice = "give a folder deeper" if len(found.parts) > DEPTH + 1 else "give the folder that holds the ids"
+    raise KpstraError(f"{option} {root}: wrong layout, for example {found}; {wanted}: {advice}")
+
+
+def _folders(folder: Path) -> list[os.DirEntry]:
+    with os.scandir(folder) as entries:
+        return [entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+
+
+def check_output(output: Path, inputs: dict[str, Path]) -> None:
+    """Create ``output``.
+
+    Raises:
+        KpstraError: it lies inside an input, is no folder, or cannot be written.
+    """
+    place = output.resolve()
+    for option, folder in inputs.items():
+        if place.is_relative_to(folder.resolve()):
+            raise KpstraError(f"--output {output}: lies inside {option} {folder}; give a folder outside the data")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KpstraError(f"--output {output}: cannot be made: {error.strerror}") from error
+    if not os.access(output, os.W_OK | os.X_OK):
+        raise KpstraError(f"--output {output}: not writable")

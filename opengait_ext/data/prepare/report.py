@@ -1,0 +1,64 @@
+"""The journal summed up: ``prepare_report.json`` and the table at the end of a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .journal import REPORT, Record
+from .poses import BOX_RULES, POSE_RULES
+from .silhouettes import FRAME_RULES
+
+APPROXIMATE = "APPROXIMATE keypoints, aligned by the body box: off by about 1.1 pixels of 64 in the mean"
+
+
+def add_up(records: Iterable[Record]) -> Counter:
+    """Sum the counts of some lines of the journal."""
+    total: Counter = Counter()
+    for record in records:
+        total.update({key: value for key, value in record.items() if isinstance(value, int)})
+    return total
+
+
+def make_report(records: Sequence[Record], settings: Mapping[str, Any], strays: int) -> dict[str, Any]:
+    """Return the report; ``strays`` is the number of poses whose sequence has no silhouettes."""
+    total = add_up(records)
+    frame_rules, pose_rules = (FRAME_RULES, POSE_RULES) if settings["kind"] == "exact" else ({}, BOX_RULES)
+    skipped = {r["sequence"]: r.get("skipped", "no frame left") for r in records if not r["frames"]}
+    return {
+        **settings,
+        **({} if settings["kind"] == "exact" else {"note": APPROXIMATE}),
+        "sequences": len(records) - len(skipped),
+        "sequences not written": skipped,
+        "frames": total["frames"],
+        "frames dropped": {rule: total[f"frames {rule}"] for rule in frame_rules},
+        "frames with all joints absent": {rule: total[f"poses {rule}"] for rule in pose_rules},
+        "joints absent": total["joints absent"],
+        "poses without silhouette": total["stray poses"] + strays,
+        "confident joints checked": total["joints confident"],
+        "of these on the body": total["joints on body"],
+    }
+
+
+def summary(report: Mapping[str, Any], output: Path) -> str:
+    """Return the report as a short table."""
+    checked = report["confident joints checked"]
+    share = f"{report['of these on the body'] / checked:.1%}" if checked else "none"
+    rows = [
+        ("sequences written", report["sequences"]),
+        ("sequences not written", len(report["sequences not written"])),
+        ("frames", report["frames"]),
+    ]
+    for group in ("frames dropped", "frames with all joints absent"):
+        rows += [(f"{group}: {rule.replace('_', ' ')}", n) for rule, n in report[group].items()]
+    rows += [
+        ("joints absent, filled in", report["joints absent"]),
+        ("poses without silhouette", report["poses without silhouette"]),
+        ("confident joints on the body", share),
+    ]
+    lines = [f"{what:44s}{value:>10}" for what, value in rows]
+    if "note" in report:
+        lines.append(report["note"])
+    return "\n".join([*lines, f"written to {output}; counts in {REPORT}"])

@@ -1,0 +1,151 @@
+"""All sequences: a pool of processes, a journal, the check of the coordinate frames, and a report."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing as mp
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+from tqdm import tqdm
+
+from plugins.common.files import atomic_write
+from plugins.common.processes import follow_parent, interrupts_held
+from plugins.errors import KpstraError
+
+from .body import describe_first, misaligned
+from .journal import REPORT, Journal, Record
+from .layout import check_output, find_sequences
+from .report import add_up, make_report, summary
+from .sequence import poses_of, prepare_sequence, write_sequence
+
+Written = tuple[Record, Path | None]  # a line of the journal, and the folder to put in place
+SAMPLE = 20  # sequences after which the coordinate frames are checked
+
+
+def prepare(
+    silhouettes: str | Path, poses: str | Path, output: str | Path, size: int = 64, workers: int | None = None
+) -> dict[str, Any]:
+    """Turn Gait3D's raw release into OpenGait's layout with two modalities; see the package's docstring for the rules.
+
+    Args:
+        silhouettes: folder of ``<id>/<cam_video>/<seq>/<frame>.png``.
+        poses: folder of ``<id>/<cam_video>/<seq>/<frame>.txt``.
+        output: a new folder, or that of an earlier run, which is then continued.
+        size: height and width S of the prepared silhouettes, even.
+        workers: processes; by default one for each core.
+
+    Returns:
+        The report, as written to ``<output>/prepare_report.json``.
+
+    Raises:
+        KpstraError: wrong folders or settings, or joints that mostly miss the body.
+    """
+    silhouettes, poses, output = Path(silhouettes), Path(poses), Path(output)
+    if size % 2 or not 16 <= size <= 1024:
+        raise KpstraError(f"--size {size}: expected an even number from 16 to 1024")
+    names = find_sequences(silhouettes, ".png", "--silhouettes")
+    strays = set(find_sequences(poses, ".txt", "--poses")).difference(names)
+    check_output(output, {"--silhouettes": silhouettes, "--poses": poses})
+    report = run(
+        names,
+        partial(prepare_one, silhouettes, poses, output, size),
+        output,
+        {"kind": "exact", "size": size},
+        workers,
+        strays=sum(len(poses_of(poses / name)) for name in strays),
+        example=partial(describe_first, silhouettes, poses),
+    )
+    print(summary(report, output))
+    return report
+
+
+def prepare_one(silhouettes: Path, poses: Path, output: Path, size: int, name: str) -> Written:
+    """Prepare and write one sequence."""
+    images, keypoints, counts = prepare_sequence(silhouettes / name, poses / name, size)
+    return {"sequence": name, **counts}, write_sequence(output, name, images, keypoints) if len(images) else None
+
+
+def run(
+    names: Sequence[str],
+    work: Callable[[str], Written],
+    output: Path,
+    settings: Mapping[str, Any],
+    workers: int | None,
+    strays: int,
+    example: Callable[[Iterable[str]], str],
+) -> dict[str, Any]:
+    """Do ``work`` for all sequences that are not finished yet; write and return the report.
+
+    Args:
+        settings: what must not change when an output is continued.
+        strays: poses whose sequence has no silhouettes.
+        example: describes the input of one of some sequences, for the message that joints miss the bodies.
+    """
+    if workers is not None and workers < 1:
+        raise KpstraError(f"--workers {workers}: expected 1 or more")
+    try:
+        with Journal(output, settings) as journal:
+            done = {name: journal.records[name] for name in names if journal.is_finished(name)}
+            todo = [name for name in names if name not in done]
+            check_at = max(SAMPLE, len(done) + 1)  # an earlier run's sequences are checked with the first new one
+            wrong, started, frames = None, time.monotonic(), 0
+            with (
+                tqdm(total=len(names), initial=len(done), unit="seq", desc="prepare", dynamic_ncols=True) as bar,
+                closing(parallel(work, todo, workers)) as results,
+            ):
+                for record, partial_folder in results:
+                    journal.add(record, partial_folder)
+                    done[record["sequence"]] = record
+                    frames += record["frames"]
+                    bar.set_postfix_str(f"{frames / (time.monotonic() - started):.0f} frames/s", refresh=False)
+                    bar.update()
+                    if len(done) == check_at and (wrong := misaligned(add_up(done.values()), len(done))):
+                        break
+            if wrong := wrong or misaligned(add_up(done.values()), len(done)):
+                journal.discard()
+                raise KpstraError(wrong + example(done))
+            report = make_report([done[name] for name in names], settings, strays)
+            with atomic_write(output / REPORT, "w") as stream:
+                json.dump(report, stream, indent=1)
+    except OSError as error:
+        raise KpstraError(f"{error}; once that is mended, the same command goes on from there") from error
+    return report
+
+
+def parallel(work: Callable[[str], Written], names: Sequence[str], workers: int | None) -> Iterator[Written]:
+    """Yield ``work(name)`` for each name as it is finished, from ``workers`` processes."""
+    if not names:
+        return
+    if workers is None:
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    context = mp.get_context("fork" if sys.platform == "linux" else "spawn")
+    pool = ProcessPoolExecutor(min(workers, len(names)), context, _start_worker)  # Pool would wait for a killed worker
+    try:
+        with interrupts_held():  # the processes start with the first one
+            first = pool.submit(work, names[0])
+        for future in as_completed([first, *(pool.submit(work, name) for name in names[1:])]):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise KpstraError(
+            "a worker process was killed, perhaps for want of memory; the same command goes on from "
+            "there, fewer --workers may help"
+        ) from error
+    finally:
+        for process in (pool._processes or {}).values():  # as Python 3.14's kill_workers; all that is wanted has come
+            process.kill()  # else one that waits for a lock, which another took with it when it was killed, hangs us
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    follow_parent()
+    cv2.setNumThreads(0)

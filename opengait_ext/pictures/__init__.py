@@ -1,0 +1,1 @@
+"""Pictures: joints over silhouettes, biases, TensorBoard images."""

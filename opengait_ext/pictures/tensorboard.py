@@ -1,0 +1,59 @@
+"""Pictures for TensorBoard: keypoints over silhouettes, and the biases that they make."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from plugins.kprpe import KPRPEHandle
+
+from ..models.tokens import TOKENS
+from .overlay import draw_frame
+
+FRAMES = 8
+
+
+def keypoint_picture(silhouettes: Tensor, keypoints: Tensor) -> Tensor:
+    """Draw the joints of some frames of a sequence over its silhouettes.
+
+    Args:
+        silhouettes: (s, H, W) in [0, 1].
+        keypoints: (s, L, 3) in pixels and score.
+
+    Returns:
+        (frames, 3, 4 H, 4 W) in [0, 1], RGB.
+    """
+    shown = torch.linspace(0, len(silhouettes) - 1, min(FRAMES, len(silhouettes))).long()
+    images = (silhouettes[shown].detach().float().cpu().numpy() * 255).astype(np.uint8)
+    points = keypoints[shown].detach().float().cpu().numpy()
+    drawn = np.stack([draw_frame(image, joints, 4)[..., ::-1] for image, joints in zip(images, points, strict=True)])
+    return torch.from_numpy(drawn.copy()).permute(0, 3, 1, 2) / 255
+
+
+@torch.no_grad()
+def bias_picture(handle: KPRPEHandle, points: Tensor, confidence: Tensor | None) -> Tensor:
+    """Show B_ij of the middle query of the first window, mean over heads, for each layer and some frames of a sequence.
+
+    Args:
+        points: (s, L, 2) in [0, 1]; ``confidence``: (s, L) or ``None``.
+
+    Returns:
+        (layers * frames, 1, 16 rows, 16 columns), each picture one window.
+    """
+    shown = torch.linspace(0, len(points) - 1, min(FRAMES, len(points))).long()
+    maps = [
+        window_map(at.kprpe, points[shown], None if confidence is None else confidence[shown])
+        for at in handle.attentions.values()
+    ]
+    return F.interpolate(torch.cat(maps).unsqueeze(1), scale_factor=16, mode="nearest")
+
+
+def window_map(rpe: torch.nn.Module, points: Tensor, confidence: Tensor | None) -> Tensor:
+    """Return the bias (frames, h, w) of the first window's middle query, mean over heads."""
+    height, width = (min(size, side) for size, side in zip(rpe.window_size[1:], TOKENS, strict=True))
+    factors = rpe.factors(points.float(), confidence)
+    bias = rpe.frame_bias(factors, 0, len(points), TOKENS)  # F, S, heads, n, n
+    n = height * width
+    return bias[:, 0].mean(1)[:, n // 2, :n].unflatten(-1, (height, width)).float()

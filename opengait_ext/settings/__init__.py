@@ -1,0 +1,1 @@
+"""OpenGait's YAML files: reading, schema, ranges of values."""

@@ -1,0 +1,113 @@
+"""A run's settings: the user's YAML over the host's ``configs/default.yaml``, then overrides, all checked."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from plugins.common.files import resolve_config
+from plugins.errors import KpstraError
+
+from ..host.find import Host
+from .schema import check
+
+
+def load_settings(host: Host, config: str, overrides: Sequence[str], restore: int = 0) -> dict[str, Any]:
+    """Return the settings of a run; the host must be active.
+
+    Args:
+        config: a path, or the name of a shipped configuration.
+        overrides: ``section.key=value`` pairs; the value is YAML, a list's items are named by their number.
+        restore: the iteration of ``--iter``, 0 for none.
+
+    Raises:
+        KpstraError: no such file, unreadable YAML, unknown key, or a value that is out of range.
+    """
+    path = resolve_config(config)
+    defaults = read_yaml(host.root / "configs" / "default.yaml")
+    settings = copy.deepcopy(defaults)
+    sys.modules["utils"].MergeCfgsDict(read_yaml(path), settings)
+    check(settings, defaults, str(path))
+    for override in overrides:
+        set_value(settings, override)
+        check(settings, defaults, "command line")
+    if restore:
+        settings["trainer_cfg"]["restore_hint"] = settings["evaluator_cfg"]["restore_hint"] = restore
+    return settings
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a mapping; anything else is a :class:`KpstraError` that names the file."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise KpstraError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise KpstraError(f"{path}: expected sections such as `data_cfg:` and `model_cfg:`, found {content!r}")
+    return content
+
+
+def set_value(settings: dict[str, Any], override: str) -> None:
+    """Set one value of the settings by ``section.key=value``, in place."""
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise KpstraError(f"command line: {override!r}: expected section.key=value, such as data_cfg.dataset_root=DATA")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise KpstraError(f"command line: {key}: {text!r} is not YAML") from error
+    *parents, last = key.split(".")
+    node: Any = settings
+    for depth, part in enumerate(parents):
+        if isinstance(node, list):
+            part = _position(node, part, key)
+        elif node.get(part) is None:
+            node[part] = {}
+        node = node[part]
+        if not isinstance(node, (dict, list)):
+            raise KpstraError(f"command line: {key}: {'.'.join(parents[: depth + 1])} is {node!r}, no section")
+    node[_position(node, last, key) if isinstance(node, list) else last] = value
+
+
+def _position(items: list, part: str, key: str) -> int:
+    if not part.isdigit() or int(part) >= len(items):
+        raise KpstraError(f"command line: {key}: {part!r}: expected a number from 0 to {len(items) - 1}")
+    return int(part)
+
+
+def resolve_paths(settings: dict, host: Host, phase: str) -> Path:
+    """Make the settings' relative paths absolute, seen from the working directory, and check that they exist.
+
+    Returns:
+        The partition file. OpenGait's own ``./datasets/...`` partitions are also found in the host's folder.
+    """
+    data = settings["data_cfg"]
+    root = Path(data["dataset_root"])
+    if not root.is_dir():
+        raise KpstraError(
+            f"data_cfg.dataset_root: {str(root)!r}: no such folder; give the output of `opengait-ext prepare"
+            "` as data_cfg.dataset_root=FOLDER"
+        )
+    partition = Path(data["dataset_partition"])
+    partition = partition if partition.is_file() else host.root / partition
+    if not partition.is_file():
+        raise KpstraError(
+            f"data_cfg.dataset_partition: {data['dataset_partition']!r}: no such file; Gait3D.json is in OpenGait's "
+            "datasets/Gait3D, give data_cfg.dataset_partition=FILE"
+        )
+    data["dataset_root"], data["dataset_partition"] = str(root.resolve()), str(partition.resolve())
+    engine = settings["trainer_cfg" if phase == "train" else "evaluator_cfg"]
+    if isinstance(engine["restore_hint"], str):
+        checkpoint = Path(engine["restore_hint"])
+        if not checkpoint.is_file():
+            raise KpstraError(
+                f"restore_hint: {str(checkpoint)!r}: no such checkpoint. A warm start takes one of another run, such "
+                "as configs/opengait/deepgaitv2_2d_gait3d.yaml's; trainer_cfg.restore_hint=0 starts from scratch"
+            )
+        engine["restore_hint"] = str(checkpoint.resolve())
+    return partition.resolve()

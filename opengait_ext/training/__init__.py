@@ -1,0 +1,1 @@
+"""A run of OpenGait: launch, model mixin, checkpoints, seeding, numerics, restored models."""

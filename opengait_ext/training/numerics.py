@@ -1,0 +1,125 @@
+"""Losses, gradients and features that are no numbers: noticed, named by iteration and sequences, kept from checkpoints.
+
+Without float16 a loss or gradients that are not finite end the run. With float16 OpenGait's GradScaler leaves such
+steps out and lowers its scale; here each is logged and counted (TensorBoard: ``skipped_steps``), and only
+``MAX_SKIPPED`` in a row, or a forward pass that overflowed into the running statistics of a batch norm, end the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, optim
+
+from plugins.common.numerics import GradientWatch, require_finite
+from plugins.errors import KpstraError
+
+MAX_SKIPPED = 30  # in a row: GradScaler has then gone from 2**16 to 2**-14
+AGAIN = "the checkpoints are unharmed; lower optimizer_cfg.lr{} and go on from the last with --iter"
+
+
+class Batch(NamedTuple):
+    """Which sequences a batch holds; ``number`` counts the batches drawn."""
+
+    number: int
+    labels: Sequence[str]
+    types: Sequence[str]
+    views: Sequence[str]
+
+    def __str__(self) -> str:
+        names = ", ".join(map("/".join, zip(self.labels, self.types, self.views, strict=True)))
+        return f"batch {self.number}, of the sequences {names}"
+
+
+class StepWatch:
+    """Watches the training steps of a hosted model.
+
+    Without float16 it reads the loss where the host reads it next (``loss_sum <= 1e-9``), and with it whether the
+    gradients of the step before were finite; so the device is waited for where the host waits anyway. The batch is set
+    by :class:`opengait_ext.training.hosted.Hosted`.
+    """
+
+    def __init__(self, model: Any, optimizer: optim.Optimizer) -> None:
+        self.model = model
+        self.scaled = model.engine_cfg["enable_float16"]
+        self.scale: float | None = None
+        self.skipped = self.in_a_row = 0
+        self.batch = self.stepped = Batch(0, (), (), ())
+        self.gradients = None if self.scaled else GradientWatch(optimizer)
+
+    def before(self, loss: Tensor) -> None:
+        """Check the last step's gradients and this one's loss.
+
+        Raises:
+            KpstraError: not finite, without float16.
+        """
+        if self.scaled:
+            self.scale = self.model.Scaler.get_scale() if self.scale is None else self.scale
+            return
+        self.settle()
+        if not torch.isfinite(loss):
+            where = f"iteration {self.model.iteration + 1}, {self.batch}"
+            raise KpstraError(f"training: the loss is {loss.item()} at {where}; {AGAIN.format('')}")
+        self.stepped = self.batch
+
+    def settle(self) -> None:
+        """Check the last step's gradients.
+
+        Raises:
+            KpstraError: not finite, without float16.
+        """
+        if self.gradients is not None and not self.gradients.finite():
+            where = f"iteration {self.model.iteration}, {self.stepped}"
+            raise KpstraError(f"training: the gradients are not finite at {where}; {AGAIN.format('')}")
+
+    def after(self, done: bool, loss: Tensor) -> None:
+        """Count the step if the scaler left it out.
+
+        Raises:
+            KpstraError: ``MAX_SKIPPED`` in a row, or running statistics that are no numbers.
+        """
+        if done or not self.scaled:
+            self.in_a_row = 0
+            return
+        before, self.scale = self.scale, self.model.Scaler.get_scale()
+        if self.scale > before:  # the step was taken; the scaler tries a larger scale, and the host counts no iteration
+            self.in_a_row = 0
+            return
+        self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1
+        what = (
+            f"float16 overflow (loss {loss.item():.4g}, scale {before:g}) at iteration {self.model.iteration + 1}, "
+            f"{self.batch}: step left out, {self.in_a_row} in a row"
+        )
+        again = AGAIN.format(", or set trainer_cfg.enable_float16: false,")
+        self.model.msg_mgr.log_warning(f"{what}, {self.skipped} in all")
+        self.model.msg_mgr.write_to_tensorboard({"scalar/skipped_steps": self.skipped})
+        if self.in_a_row >= MAX_SKIPPED:
+            raise KpstraError(f"training: {what}; {again}")
+        try:
+            require_finite(self.model.named_buffers(), "running statistics")
+        except KpstraError as error:
+            raise KpstraError(f"training: {what}; {error}; {again}") from error
+
+
+def require_finite_features(features: dict[str, Any], labels: Sequence, types: Sequence, views: Sequence) -> None:
+    """Refuse test features that are no numbers, which would be ranked all the same.
+
+    Args:
+        features: by name, (sequences, ...) each.
+        labels, types, views: of the sequences, in that order.
+
+    Raises:
+        KpstraError: names the sequences.
+    """
+    for name, values in features.items():
+        finite = np.isfinite(values.reshape(len(values), -1)).all(1)
+        if not finite.all():
+            wrong = ["/".join((labels[i], types[i], views[i])) for i in np.flatnonzero(~finite)]
+            more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+            raise KpstraError(
+                f"test: {name} of {len(wrong)} of {len(finite)} sequences not finite: {', '.join(wrong[:5])}{more}; "
+                "check the checkpoint (restore_hint), or set evaluator_cfg.enable_float16: false"
+            )

@@ -1,0 +1,68 @@
+"""A trained model as ``python -m opengait_ext --phase test`` has it, for whatever else asks it for features."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from torch import nn
+
+from plugins.errors import KpstraError
+
+from ..host.find import Host, model_class
+from ..settings.load import load_settings, resolve_paths
+from .launch import adapt, close_log
+
+UNSEEN = 1  # given to a model's `inference` as the process number: only in the first does the host show its bar
+
+
+class Unfed:
+    """Mixed into a model class, in front of it: no data set and no loader."""
+
+    def get_loader(self, data_cfg: Mapping, train: bool = True) -> None:
+        """Return nothing: the batches are made elsewhere."""
+
+
+def trained_model(
+    host: Host, device: str, config: str, checkpoint: str | Path, overrides: Sequence[str] = (), mixin: type = Unfed
+) -> nn.Module:
+    """Build a configuration's model for testing and restore a checkpoint, inside a ``launch.session``.
+
+    Args:
+        host: of the session.
+        device: of the session.
+        config: a path, or the name of a shipped configuration.
+        checkpoint: a file; ``evaluator_cfg.restore_ckpt_strict`` says how it is taken.
+        overrides: ``section.key=value`` pairs.
+        mixin: goes in front of the model's class; with :class:`Unfed` no data set is needed.
+
+    Raises:
+        KpstraError: any mistake in the settings, the checkpoint or the data.
+    """
+    from .hosted import Hosted
+
+    if not Path(checkpoint).is_file():
+        raise KpstraError(
+            f"{checkpoint}: no such checkpoint; a run's are in output/<dataset>/<model>/<save_name>/checkpoints"
+        )
+    settings = load_settings(host, config, overrides)
+    settings["evaluator_cfg"]["restore_hint"] = str(Path(checkpoint).resolve())
+    if not issubclass(mixin, Unfed):
+        resolve_paths(settings, host, "test")
+    adapt(settings, device)
+    cls = model_class(host, settings["model_cfg"]["model"])
+    return type(cls.__name__, (mixin, Hosted, cls), {})(settings, training=False)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let the host's log show warnings alone; inside a session."""
+    sys.modules["utils"].get_msg_mgr().init_logger("", False)
+    logging.getLogger("opengait").setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        close_log()

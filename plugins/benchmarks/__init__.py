@@ -1,0 +1,1 @@
+"""Host-neutral data, runners and reports that show what the methods do and cost."""

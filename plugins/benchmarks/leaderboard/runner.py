@@ -1,0 +1,189 @@
+"""Runs, each a child process with a folder of its own: begun, gone on with, or skipped, by what the folder holds."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from ...common.files import atomic_write
+from ...errors import KpstraError
+from .host import Host, Job
+from .table import Section
+
+try:
+    import fcntl
+except ImportError:  # not a Unix: two runners are not kept apart
+    fcntl = None
+
+SETTINGS, CONSOLE, LOCK = "settings.json", "console.txt", ".lock"
+FINISHED, SKIPPED, FAILED = "finished", "already finished", "failed"
+DEATH_SIGNAL = 1  # Linux's PR_SET_PDEATHSIG
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: :data:`FINISHED`, :data:`SKIPPED` or :data:`FAILED`, and why."""
+
+    job: Job
+    state: str
+    message: str = ""
+
+
+def make_jobs(section: Section, names: Sequence[str], seeds: Sequence[int], results: Path) -> list[Job]:
+    """Return the jobs of the chosen rows, one a seed, behind those whose weights they start from.
+
+    Raises:
+        KpstraError: an unknown row, one without a configuration, or a seed below 0.
+    """
+    if any(seed < 0 for seed in seeds):
+        raise KpstraError(f"--seeds {min(seeds)}: expected whole numbers from 0")
+    rows, jobs = {row.name: row for row in section.rows}, {}
+
+    def add(name: str, seed: int) -> Job:
+        row = rows[name]
+        before = add(row.warm_start, seed) if row.warm_start else None
+        return jobs.setdefault((name, seed), Job(row, seed, run_folder(results, section, name, seed), before))
+
+    for row in section.chosen(names):
+        if row.config is None and row.name in names:
+            raise KpstraError(f"--rows {row.name}: a published number only: it has no configuration here to run")
+        for seed in dict.fromkeys(seeds) if row.config is not None else ():
+            add(row.name, seed)
+    return list(jobs.values())
+
+
+def run_folder(results: Path, section: Section, name: str, seed: int) -> Path:
+    """Where the run of a row and a seed lives."""
+    return results / section.name / name / f"seed{seed}"
+
+
+def run_jobs(host: Host, jobs: Sequence[Job], say: Callable[[str], None] = print) -> list[Outcome]:
+    """Bring every job to its end, one after the other; a failed one is reported and the next begun.
+
+    Raises:
+        KpstraError: a mistake in the settings or the data, before anything is started.
+    """
+    outcomes: dict[tuple[str, int], Outcome] = {}
+    for number, (job, settings) in enumerate(zip(jobs, host.merged(jobs), strict=True), start=1):
+        began = time.monotonic()
+        before = job.warm_start and outcomes.get((job.warm_start.row.name, job.seed))
+        try:
+            if before and before.state == FAILED:
+                raise KpstraError(f"it starts from {before.job}, which failed")
+            state = run_job(host, job, settings, lambda step, n=number, j=job: say(f"[{n}/{len(jobs)}] {j}: {step}"))
+            outcome = Outcome(job, state)
+        except KpstraError as error:
+            outcome = Outcome(job, FAILED, str(error))
+        spent = "" if outcome.state == SKIPPED else f" ({time.monotonic() - began:.0f} s)"
+        say(f"[{number}/{len(jobs)}] {job}: {outcome.state}{spent}{': ' if outcome.message else ''}{outcome.message}")
+        outcomes[job.row.name, job.seed] = outcome
+    return list(outcomes.values())
+
+
+def run_job(host: Host, job: Job, settings: Mapping[str, Any], say: Callable[[str], None]) -> str:
+    """Give the host's commands until the folder holds a result; return whether there was anything to do."""
+    job.folder.mkdir(parents=True, exist_ok=True)
+    with locked(job.folder) as lock:
+        same_settings(job.folder / SETTINGS, settings, host)
+        previous, command = None, host.next_command(job, settings)
+        if command is None:
+            return SKIPPED
+        while command is not None:
+            if command == previous:
+                raise KpstraError(f"the run ended well but wrote no result; see {job.folder / CONSOLE}")
+            say(f"python -m {' '.join(command[command.index('-m') + 1 :])}")
+            run_child(command, job.folder / CONSOLE, lock)
+            previous, command = command, host.next_command(job, settings)
+    return FINISHED
+
+
+def run_child(command: Sequence[str], console: Path, lock: IO | None = None) -> None:
+    """Run a command with its output appended to ``console``; it dies with this process.
+
+    Raises:
+        KpstraError: its exit status is not 0; the message is its last line that speaks of an error.
+    """
+    with console.open("ab") as stream:
+        start = stream.tell()
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            pass_fds=[lock.fileno()] if lock else (),
+        )
+        try:
+            status = process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+    if status:
+        with console.open("rb") as stream:
+            stream.seek(start)
+            lines = stream.read().decode(errors="replace").splitlines()
+        said = [line.strip() for line in lines if "error" in line.lower()] or [*filter(str.strip, lines), ""][-2:-1]
+        raise KpstraError(f"exit status {status}: {' '.join(said[-1:])} (see {console})")
+
+
+def same_settings(path: Path, settings: Mapping[str, Any], host: Host) -> None:
+    """Remember a run's settings when it begins; later refuse others, which would mix two experiments in one folder."""
+    now = {key: value for key, value in settings.items() if key not in host.moving}
+    now = json.loads(json.dumps(now, default=str))
+    if not path.is_file():
+        changed = {key: value for key, value in host.settings.items() if key not in host.moving}
+        with atomic_write(path, "w") as stream:
+            json.dump({"changed": changed, "settings": now}, stream, indent=1, sort_keys=True)
+        return
+    begun = read_settings(path)["settings"]
+    changed = [key for key in sorted({*begun, *now}) if begun.get(key) != now.get(key)]
+    if changed:
+        key = changed[0]
+        raise KpstraError(
+            f"{path.parent}: begun with {key} {begun.get(key)!r}, now {now.get(key)!r}; choose another "
+            "--results FOLDER, or delete this one"
+        )
+
+
+def read_settings(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the ``settings`` that a run was begun with, and which of them were ``changed`` on the command line."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {key: dict(content[key]) for key in ("settings", "changed")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise KpstraError(f"{path}: not readable ({error}); delete its folder, or choose another --results") from error
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[IO | None]:
+    """Hold the folder for this process and the child that inherits the lock; another runner is a :class:`KpstraError`.
+
+    After a kill the lock is free as soon as the last of them is gone: that is waited for, for a few seconds.
+    """
+    if fcntl is None:
+        yield None
+        return
+    with (folder / LOCK).open("w") as lock:
+        for attempt in range(50):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if attempt == 49:
+                    raise KpstraError(f"{folder}: another process is at this run; wait for it") from error
+                time.sleep(0.1)
+        yield lock
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM)

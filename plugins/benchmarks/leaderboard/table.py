@@ -1,0 +1,151 @@
+"""The rows of a leaderboard: published numbers and the configuration that reproduces each, from a checked YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ...common.files import resolve_config
+from ...errors import KpstraError, nearest
+
+SECTION_KEYS = ("title", "source", "metrics", "data", "rows")
+ROW_KEYS = ("name", "label", "tables", "config", "paper", "complexity", "warm_start")
+COMPLEXITY_KEYS = ("parameters", "macs")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a leaderboard.
+
+    ``paper`` holds published metrics in percent by the host's names, ``complexity`` published ``parameters`` in
+    millions and ``macs`` in G; ``config`` is ``None`` for a model that has no configuration here (paper-only), and
+    ``warm_start`` names the row whose trained weights this one starts from.
+    """
+
+    name: str
+    label: str
+    tables: tuple[int, ...] = ()
+    config: str | None = None
+    paper: Mapping[str, float] = field(default_factory=dict)
+    complexity: Mapping[str, float] = field(default_factory=dict)
+    warm_start: str | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A host's leaderboard; ``metrics`` maps the host's names to headings, ``data`` is its data's default folder."""
+
+    name: str
+    title: str
+    source: str
+    metrics: Mapping[str, str]
+    rows: tuple[Row, ...]
+    data: str | None = None
+
+    def chosen(self, names: Sequence[str] = ()) -> list[Row]:
+        """Return the rows of these names, in the table's order; all for no names.
+
+        Raises:
+            KpstraError: an unknown name; the message holds the nearest.
+        """
+        known = [row.name for row in self.rows]
+        for name in names:
+            if name not in known:
+                raise KpstraError(
+                    f"--rows {name}: no such row of {self.title}{nearest(name, known)}; there are {', '.join(known)}"
+                )
+        return [row for row in self.rows if not names or row.name in names]
+
+
+def read_table(name: str, section: str) -> Section:
+    """Read one host's section of a leaderboard file.
+
+    Args:
+        name: a path, or the name of a shipped file (``leaderboard``, ``leaderboard_pets``).
+        section: ``reid`` or ``gait``.
+
+    Raises:
+        KpstraError: unreadable, an unknown or missing key, a wrong value, a configuration that does not exist.
+    """
+    path = resolve_config(name)
+    content = read_yaml(path)
+    if section not in content:
+        raise KpstraError(f"{path}: no section {section!r}; there are {', '.join(map(str, content)) or 'none'}")
+    where, given = f"{path}: {section}", content[section]
+    _known(given, SECTION_KEYS, where, required=("title", "metrics", "rows"))
+    _known(given["metrics"], given["metrics"], f"{where}.metrics")
+    if not isinstance(given["rows"], list) or not given["rows"]:
+        raise KpstraError(f"{where}.rows: {given['rows']!r}: expected a list of rows")
+    rows = tuple(_row(row, given["metrics"], f"{where}.rows.{i}") for i, row in enumerate(given["rows"]))
+    names = [row.name for row in rows]
+    for row in rows:
+        if names.count(row.name) > 1:
+            raise KpstraError(f"{where}.rows: the name {row.name!r} is given twice")
+        before = names[: names.index(row.name)]
+        if row.warm_start is not None and row.warm_start not in before:
+            raise KpstraError(
+                f"{where}.rows: {row.name}.warm_start: {row.warm_start!r}: expected the name of a row "
+                f"above it{nearest(row.warm_start, before)}"
+            )
+    return Section(
+        section, str(given["title"]), str(given.get("source", "")), dict(given["metrics"]), rows, given.get("data")
+    )
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file with a mapping at its top; anything else is a :class:`KpstraError` that names the file."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise KpstraError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise KpstraError(f"{path}: expected keys and values, found {content!r}")
+    return content
+
+
+def _row(given: Any, metrics: Mapping[str, str], where: str) -> Row:
+    _known(given, ROW_KEYS, where, required=("name", "config"))
+    where = f"{where} ({given['name']})"
+    for key in ("name", "label", "config", "warm_start"):
+        if not isinstance(given.get(key), (str, type(None))) or (key == "name" and not given[key]):
+            raise KpstraError(f"{where}.{key}: {given[key]!r}: expected text")
+    if "/" in given["name"]:
+        raise KpstraError(f"{where}.name: {given['name']!r}: a run's folder is named so: no / in it")
+    tables = given.get("tables", [])
+    if not isinstance(tables, list) or not all(type(number) is int for number in tables):
+        raise KpstraError(f"{where}.tables: {tables!r}: expected a list of numbers")
+    numbers = {"paper": metrics, "complexity": COMPLEXITY_KEYS}
+    for key, known in numbers.items():
+        _known(given.get(key, {}), known, f"{where}.{key}")
+        for name, value in given.get(key, {}).items():
+            if type(value) not in (int, float) or value < 0:
+                raise KpstraError(f"{where}.{key}.{name}: {value!r}: expected a number from 0")
+    if given["config"] is not None:
+        try:
+            resolve_config(given["config"])
+        except KpstraError as error:
+            raise KpstraError(f"{where}.config: {error}") from error
+    return Row(
+        given["name"],
+        given.get("label") or given["name"],
+        tuple(tables),
+        given["config"],
+        dict(given.get("paper", {})),
+        dict(given.get("complexity", {})),
+        given.get("warm_start"),
+    )
+
+
+def _known(mapping: Any, known: Sequence[str] | Mapping, where: str, required: Sequence[str] = ()) -> None:
+    if not isinstance(mapping, dict):
+        raise KpstraError(f"{where}: {mapping!r}: expected keys and values")
+    for key in mapping:
+        if key not in known:
+            raise KpstraError(f"{where}.{key}: unknown key{nearest(key, known)}; known: {', '.join(known)}")
+    for key in required:
+        if key not in mapping:
+            raise KpstraError(f"{where}: `{key}` is missing")

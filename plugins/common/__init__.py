@@ -1,0 +1,1 @@
+"""Helpers that know no host: command lines, files, settings, checkpoints, processes, numerics, ONNX."""

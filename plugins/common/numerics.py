@@ -1,0 +1,51 @@
+"""Values that are no numbers (NaN, infinite): noticed in gradients, and kept out of checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, optim
+from torch.nn.utils import get_total_norm
+
+from ..errors import KpstraError
+
+
+class GradientWatch:
+    """Notices gradients that are no numbers, before each of an optimiser's steps, and waits for no device.
+
+    The norm of a step's gradients stays on the device until :meth:`finite` is asked for it.
+    """
+
+    def __init__(self, optimizer: optim.Optimizer) -> None:
+        self._norm: Tensor | None = None
+        optimizer.register_step_pre_hook(self._measure)
+
+    def _measure(self, optimizer: optim.Optimizer, *_: object) -> None:
+        trained = (parameter for group in optimizer.param_groups for parameter in group["params"])
+        self._norm = get_total_norm([parameter.grad for parameter in trained if parameter.grad is not None])
+
+    def finite(self) -> bool:
+        """Whether the last step's gradients were numbers; asked a second time, or before a step, it is true."""
+        norm, self._norm = self._norm, None
+        return norm is None or bool(torch.isfinite(norm))
+
+
+def require_finite(tensors: Iterable[tuple[str, Tensor]], what: str) -> None:
+    """Refuse tensors that hold NaN or infinite values.
+
+    Args:
+        tensors: (name, tensor) pairs.
+        what: begins the message.
+
+    Raises:
+        KpstraError: names the first such tensors.
+    """
+    floating = [(name, tensor) for name, tensor in tensors if tensor.is_floating_point()]
+    if not floating:
+        return
+    finite = torch.stack([torch.isfinite(tensor).all() for _, tensor in floating]).tolist()
+    wrong = [name for (name, _), fine in zip(floating, finite, strict=True) if not fine]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise KpstraError(f"{what}: not finite (NaN or infinite): {', '.join(wrong[:3])}{more}")

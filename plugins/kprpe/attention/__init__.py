@@ -1,0 +1,1 @@
+"""Attention under a KP-RPE bias: dense (ViT) and inside windows (Swin)."""

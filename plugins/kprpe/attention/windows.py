@@ -1,0 +1,58 @@
+"""Attention inside windows that share biases."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..position.windows import places_of, spread
+from .dense import stays_fused, weigh
+
+
+def attend_windows(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor,
+    mask: Tensor | None = None,
+    scale: float | None = None,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Return ``softmax(q k^T scale + B + mask) v`` in every window.
+
+    As :func:`attend`; where that takes the formula, a bias that windows share is never laid out over them.
+
+    Args:
+        query, key, value: (windows, heads, rows, head_dim); rows beyond the n of ``bias`` are padding.
+        bias: compact, (F, S, heads or 1, n, n) as :meth:`WindowedKeypointRPE.frame_bias` gives it; F and S possibly 1.
+        mask: (M, n, n) for the M windows of a sequence, such as that of shifted windows.
+        scale: head_dim ** -0.5 unless given.
+        dropout: probability, on the attention weights.
+
+    Returns:
+        (windows, heads, rows, head_dim).
+
+    Raises:
+        KpstraError: the windows are not those of F frames.
+    """
+    windows, _, rows, head_dim = query.shape
+    scale = head_dim**-0.5 if scale is None else scale
+    bias, places = pad_bias(bias.to(query.dtype), rows), places_of(bias, windows)
+    if mask is not None:
+        mask = F.pad(mask.to(bias.dtype), (0, rows - mask.shape[-1]) * 2).unsqueeze(1)  # M, 1, rows, rows
+    if stays_fused(query, bias):
+        whole = spread(bias, windows)
+        if mask is not None:
+            whole = (whole.expand(windows, -1, -1, -1).unflatten(0, (-1, len(mask))) + mask).flatten(0, 1)
+        return F.scaled_dot_product_attention(query, key, value, whole, dropout, scale=scale)
+    scores = (query * scale) @ key.transpose(-2, -1)
+    scores = (scores.unflatten(0, (-1, places)) + bias).flatten(0, 1)
+    if mask is not None:
+        scores = (scores.unflatten(0, (-1, len(mask))) + mask).flatten(0, 1)
+    return weigh(scores, value, dropout)
+
+
+def pad_bias(bias: Tensor, rows: int) -> Tensor:
+    """Pad (..., n, n) to (..., rows, rows): nobody attends to the padding, what it attends to itself is dropped."""
+    extra = rows - bias.shape[-1]
+    return F.pad(F.pad(bias, (0, extra), value=float("-inf")), (0, 0, 0, extra)) if extra else bias

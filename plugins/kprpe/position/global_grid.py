@@ -1,0 +1,117 @@
+"""KP-RPE for global attention over a grid of patches (ViT): the bias B_ij of eqs. 7 to 11."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...errors import KpstraError
+from .buckets import relative_buckets
+from .lookup import add_into, lookup, lookup_queries
+from .separable import separable_bias
+from .table import Factors, KeypointTable
+
+
+def patch_centres(height: int, width: int) -> Tensor:
+    """Return M: the centres (x, y) of a grid's patches in [0, 1], row-major, (height * width, 2)."""
+    y = (torch.arange(height) + 0.5) / height
+    x = (torch.arange(width) + 0.5) / width
+    rows, columns = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack((columns, rows), dim=-1).reshape(-1, 2)
+
+
+class KeypointRPE(KeypointTable):
+    """Attention biases ``B_ij = f(P)[i, d(i, j)]`` for every head and layer of a vision transformer.
+
+    Args:
+        num_keypoints: L.
+        grid_size: (height, width) of the patch grid, N = height * width.
+        num_heads, num_layers: of the transformer.
+        formulation: ``multihead`` (the paper's best), ``relative``, ``absolute`` or the control ``static``.
+        distance: ``product``, ``euclidean``, ``quant`` or ``cross``.
+        ratio: of the piecewise index (1.9 in the paper: K = 49).
+        prefix_tokens: class or register tokens before the patches. They have no place in the image: their biases
+            are three learned numbers a head and layer (to patches, from patches, among prefixes), zero at first.
+
+    Raises:
+        KpstraError: an unknown formulation or distance, or sizes below 1.
+    """
+
+    def __init__(
+        self,
+        num_keypoints: int,
+        grid_size: tuple[int, int],
+        num_heads: int,
+        num_layers: int,
+        formulation: str = "multihead",
+        distance: str = "product",
+        ratio: float = 1.9,
+        prefix_tokens: int = 0,
+    ) -> None:
+        index, num_buckets = relative_buckets(*grid_size, distance, ratio)
+        super().__init__(num_keypoints, num_buckets, num_heads, num_layers, formulation)
+        self.grid_size, self.prefix_tokens = tuple(grid_size), prefix_tokens
+        self.distance, self.ratio = distance, ratio
+        # prefix pairs look up one bucket more, in which the image has no part
+        padded = F.pad(index, (prefix_tokens, 0, prefix_tokens, 0), value=num_buckets) if prefix_tokens else index
+        self.register_buffer("index", padded.clone(), persistent=False)
+        self.register_buffer("centres", patch_centres(*grid_size), persistent=False)
+        self.prefix = nn.Parameter(torch.zeros(num_layers, num_heads, 3)) if prefix_tokens else None
+
+    def bias(self, factors: Factors | Tensor, layer: int) -> Tensor:
+        """Return B of one layer, (B, heads, T, T) with T = prefix tokens + N (batch 1 for ``static``).
+
+        ``factors`` are those of :meth:`factors`, computed once a forward, or the keypoints (B, L, 2) themselves. The
+        tensor is float32 (or the weights' float64); cast it to the queries' type. Tables that all heads share come
+        expanded, not copied.
+        """
+        if not 0 <= layer < self.num_layers:
+            raise KpstraError(f"KP-RPE: layer {layer} of {self.num_layers}")
+        image = (self.factors(factors) if isinstance(factors, Tensor) else factors).layer(layer)
+        if self._trains_separably(image):
+            level, slope = self.affine(layer)
+            bias = separable_bias(level, slope, -image.offset, self.index, self.centres, self.grid_size, self.ratio)
+            return bias.expand(-1, self.num_heads, -1, -1)
+        bias = self.static_bias(layer).unsqueeze(0)
+        if image.offset is not None:  # signs are changed in the small tables, before the look-up
+            bias = add_into(self._lookup(-image.offset), bias)
+        if image.slope is not None:
+            x, y = self.query_centres().to(bias.dtype).unbind(-1)
+            bias = bias + x.unsqueeze(1) * self._lookup(-image.slope[..., 0])
+            bias = bias + y.unsqueeze(1) * self._lookup(-image.slope[..., 1])
+        return bias.expand(-1, self.num_heads, -1, -1)
+
+    def _trains_separably(self, image: Factors) -> bool:
+        plain = self.distance != "product" or self.prefix_tokens or image.offset is None or image.slope is not None
+        return torch.is_grad_enabled() and not plain and not torch.compiler.is_compiling()
+
+    def static_bias(self, layer: int) -> Tensor:
+        """Return the part that no image changes, (heads or 1, T, T); remembered in evaluation."""
+        return self.cached(layer, lambda: self._static_bias(layer))
+
+    def _static_bias(self, layer: int) -> Tensor:
+        p = self.prefix_tokens
+        patches = lookup_queries(self.static(self.centres, layer), self.index[..., p:, p:])
+        if not p:
+            return patches
+        to_patch, from_patch, among = self.prefix[layer].to(patches.dtype).unbind(-1)  # heads each
+        n = patches.shape[-1]
+        patches = patches.expand(self.num_heads, -1, -1)
+        top = torch.cat((_block(among, p, p), _block(to_patch, p, n)), dim=2)
+        return torch.cat((top, torch.cat((_block(from_patch, n, p), patches), dim=2)), dim=1)
+
+    def padded(self, values: Tensor) -> Tensor:
+        """Append to (..., K) the zero that pairs with a prefix token look up."""
+        return F.pad(values, (0, 1)) if self.prefix_tokens else values
+
+    def query_centres(self) -> Tensor:
+        """Return M for every query, (T, 2); zero for prefix tokens."""
+        return F.pad(self.centres, (0, 0, self.prefix_tokens, 0))
+
+    def _lookup(self, values: Tensor) -> Tensor:
+        return lookup(self.padded(values), self.index)
+
+
+def _block(values: Tensor, rows: int, columns: int) -> Tensor:
+    return values[:, None, None].expand(-1, rows, columns)

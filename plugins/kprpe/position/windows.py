@@ -1,0 +1,217 @@
+"""KP-RPE for windowed attention (Swin), in the plane and over time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...errors import KpstraError, one_of
+from .buckets import relative_buckets
+from .global_grid import patch_centres
+from .lookup import add_into, lookup, lookup_queries
+from .table import Factors, KeypointTable
+
+GRIDS = ("window", "image")
+
+
+def effective_window(
+    feature_size: Sequence[int], window: Sequence[int], shift: Sequence[int], shrink: bool
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return (window, shift) as hosts use them: an axis no longer than its window is not shifted.
+
+    With ``shrink`` (OpenGait, torchvision's 3-D) such a window also becomes as short as the axis.
+    """
+    sizes = list(zip(feature_size, window, shift, strict=True))
+    used = tuple(min(size, w) if shrink else w for size, w, _ in sizes)
+    return used, tuple(0 if size <= w else s for size, w, s in sizes)
+
+
+def partition(x: Tensor, window: Sequence[int], shift: Sequence[int]) -> Tensor:
+    """Pad, roll and cut (..., H, W, C) into Swin's windows: (..., windows, h * w, C); padding is zero."""
+    (height, width), (h, w) = x.shape[-3:-1], window
+    x = F.pad(x, (0, 0, 0, -width % w, 0, -height % h))
+    x = torch.roll(x, (-shift[0], -shift[1]), dims=(-3, -2))
+    x = x.unflatten(-2, (-1, w)).unflatten(-4, (-1, h))  # ..., H/h, h, W/w, w, C
+    return x.transpose(-4, -3).flatten(-3, -2).flatten(-4, -3)
+
+
+def places_of(compact: Tensor, windows: int) -> int:
+    """Return how many windows belong to one frame of a compact bias (F, S, heads, n, n).
+
+    Raises:
+        KpstraError: the windows are not those of F frames.
+    """
+    frames, places = compact.shape[:2]
+    if windows % (frames * places):
+        raise KpstraError(
+            f"KP-RPE: keypoints of {frames} frames do not fit {windows} windows: "
+            "set the keypoints of the very images that the network is given"
+        )
+    return places if places > 1 else windows // frames
+
+
+def spread(compact: Tensor, windows: int) -> Tensor:
+    """Lay a compact bias (F, S, heads, n, n), F and S possibly 1, out over all windows: (windows, heads, n, n).
+
+    A bias that all windows share comes as (1, heads, n, n).
+
+    Raises:
+        KpstraError: the windows are not those of F frames.
+    """
+    if compact.shape[:2] == (1, 1):
+        return compact[0]
+    places = places_of(compact, windows)
+    return compact.expand(windows // places, places, -1, -1, -1).flatten(0, 1)
+
+
+class WindowedKeypointRPE(KeypointTable):
+    """Attention biases for the shifted windows of one stage.
+
+    ``grid="window"`` is the paper's section 5: M is the window's own grid, so all windows of a frame share one bias.
+    ``grid="image"`` is the authors' face Swin: M is the feature map's grid; f(P) is padded, rolled and cut with the
+    tokens (padded queries get zero), so every window has a static part of its own. c is shared in both.
+
+    Over time (a window of three axes) the distance is the product over all axes, and the keypoints are those of the
+    query token's frame.
+
+    Args:
+        num_keypoints: L.
+        feature_size: (H, W) of the stage's tokens; ``None`` if :meth:`frame_bias` is given it or the grid needs none.
+        window_size: (h, w) or (t, h, w).
+        num_heads: of the stage.
+        shifts: one (sh, sw) or (st, sh, sw) for each layer.
+        grid, formulation, distance, ratio: see above and :class:`KeypointRPE`.
+        shrink: windows longer than an axis shrink to it, as OpenGait's and torchvision's 3-D windows do.
+    """
+
+    def __init__(
+        self,
+        num_keypoints: int,
+        feature_size: tuple[int, int] | None,
+        window_size: Sequence[int],
+        num_heads: int,
+        shifts: Sequence[Sequence[int]],
+        grid: str = "window",
+        formulation: str = "multihead",
+        distance: str = "product",
+        ratio: float = 1.9,
+        shrink: bool = False,
+    ) -> None:
+        one_of(grid, GRIDS, "grid")
+        if len(window_size) not in (2, 3) or any(len(shift) != len(window_size) for shift in shifts):
+            raise KpstraError(f"KP-RPE: window_size {window_size} and shifts {shifts}: expected 2 axes each, or 3 each")
+        over_time = len(window_size) == 3
+        time = window_size[0] if over_time and window_size[0] > 1 else None
+        index, num_buckets = relative_buckets(*window_size[-2:], distance, ratio, time)
+        super().__init__(num_keypoints, num_buckets, num_heads, len(shifts), formulation)
+        self.feature_size = None if feature_size is None else tuple(feature_size)
+        self.window_size = tuple(window_size) if over_time else (1, *window_size)
+        self.shifts = [tuple(shift) if over_time else (0, *shift) for shift in shifts]
+        self.over_time = time is not None
+        self.grid, self.distance, self.ratio, self.shrink = grid, distance, ratio, shrink
+        self.register_buffer("index", index.clone(), persistent=False)
+
+    def factors(self, keypoints: Tensor, confidence: Tensor | None = None, finite: bool = False) -> Factors:
+        """As :meth:`KeypointTable.factors`, for keypoints (B, L, 2) or per frame (B, T, L, 2); the batch is B * T."""
+        if keypoints.ndim == 4:
+            keypoints = keypoints.flatten(0, 1)
+            confidence = None if confidence is None else confidence.flatten(0, 1)
+        return super().factors(keypoints, confidence, finite)
+
+    def bias(self, keypoints: Tensor, layer: int, confidence: Tensor | None = None) -> Tensor:
+        """Return the bias of one layer for every window, (B * windows, heads, n, n), in Swin's order of windows.
+
+        Args:
+            keypoints: (B, L, 2), or per frame (B, T, L, 2).
+        """
+        if self.feature_size is None:
+            raise KpstraError("WindowedKeypointRPE.bias: built without feature_size: the number of windows is unknown")
+        frames = keypoints.shape[1] if keypoints.ndim == 4 else 1
+        compact = self.frame_bias(self.factors(keypoints, confidence), layer, frames)
+        return spread(compact, keypoints.shape[0] * self.windows(layer, frames, self.feature_size))
+
+    def windows(self, layer: int, frames: int, feature_size: tuple[int, int]) -> int:
+        """Return the number of windows of one sequence of ``frames`` feature maps."""
+        sizes = (frames, *feature_size)
+        window, _ = self._effective(layer, frames, feature_size)
+        return math.prod(-(-size // w) for size, w in zip(sizes, window, strict=True))
+
+    def frame_bias(
+        self, factors: Factors, layer: int, frames: int = 1, feature_size: tuple[int, int] | None = None
+    ) -> Tensor:
+        """Return the bias of one layer without copies for windows that share it.
+
+        Args:
+            factors: of B * frames images.
+            frames: T, the length of a sequence.
+            feature_size: (H, W); needed for ``grid="image"`` and for windows that can be longer than an axis.
+
+        Returns:
+            (B * T', windows or 1, heads, n, n) with T' windows over time (T' = T in the plane); batch 1 for ``static``.
+        """
+        feature_size = feature_size or self.feature_size
+        if feature_size is None and self.grid == "image":
+            raise KpstraError("KP-RPE: grid 'image' needs the feature_size (H, W) of the windows' tokens")
+        feature_size = feature_size or self.window_size[1:]
+        window, shift = self._effective(layer, frames, feature_size)
+        index = self._index(window)
+        centres, valid = self._query_grid(window, shift, feature_size)
+        key = (layer, window, shift, feature_size)
+        bias = self.cached(key, lambda: self._static(layer, centres, valid, index)).unsqueeze(0)
+        image = factors.layer(layer)
+        if image.offset is None:
+            return bias.expand(-1, -1, self.num_heads, -1, -1)
+        lookups = [
+            None if values is None else self._lookup(-values, index, window[0], shift[0], frames)
+            for values in (image.offset, *((None, None) if image.slope is None else image.slope.unbind(-1)))
+        ]
+        offset = lookups[0].unsqueeze(1)  # B * T', 1, heads, n, n
+        if lookups[1] is not None:
+            x, y = centres.to(offset.dtype)[:, None, :, None].unbind(-1)  # windows, 1, n, 1
+            offset = offset + x * lookups[1].unsqueeze(1) + y * lookups[2].unsqueeze(1)
+        if valid is not None:
+            offset = offset * valid.to(offset.dtype)[:, None, :, None]
+        return add_into(offset, bias).expand(-1, -1, self.num_heads, -1, -1)
+
+    def _static(self, layer: int, centres: Tensor, valid: Tensor | None, index: Tensor) -> Tensor:
+        windows = centres.shape[0]
+        static = self.static(centres.flatten(0, 1), layer).unflatten(1, (windows, -1)).transpose(0, 1)
+        if valid is not None:
+            static = static * valid.to(static.dtype)[:, None, :, None]
+        return lookup_queries(static, index)  # windows, heads, n, n
+
+    def _lookup(self, values: Tensor, index: Tensor, time: int, shift: int, frames: int) -> Tensor:
+        """Look up (B * T, heads, K) for every window over time; queries take their own frame's values."""
+        if not self.over_time:
+            return lookup(values, index)
+        values = values.unflatten(0, (-1, frames))  # B, T, heads, K
+        values = F.pad(values, (0, 0, 0, 0, 0, -frames % time))
+        values = torch.roll(values, -shift, dims=1).unflatten(1, (-1, time)).flatten(0, 1)  # B * T', t, heads, K
+        rows = index.unflatten(0, (time, -1))
+        return torch.cat([lookup(values[:, t], rows[t]) for t in range(time)], dim=-2)
+
+    def _query_grid(self, window: tuple, shift: tuple, feature_size: tuple) -> tuple[Tensor, Tensor | None]:
+        """Return M of every window's queries (windows, n, 2), and which queries are real where some are padding."""
+        time, *plane = window
+        device = self.table_weight.device
+        if self.grid == "window":
+            return patch_centres(*plane).repeat(time, 1).unsqueeze(0).to(device), None
+        grid = patch_centres(*feature_size).view(*feature_size, 2).to(device)
+        centres = partition(grid, plane, shift[1:]).repeat(1, time, 1)
+        if not any(-size % w for size, w in zip(feature_size, plane, strict=True)):
+            return centres, None
+        real = partition(torch.ones(*feature_size, 1, device=device), plane, shift[1:])
+        return centres, real.squeeze(-1).repeat(1, time)
+
+    def _index(self, window: tuple) -> Tensor:
+        if window == self.window_size:
+            return self.index
+        time = window[0] if self.over_time else None
+        return relative_buckets(*window[1:], self.distance, self.ratio, time)[0].to(self.table_weight.device)
+
+    def _effective(self, layer: int, frames: int, feature_size: tuple) -> tuple[tuple, tuple]:
+        return effective_window((frames, *feature_size), self.window_size, self.shifts[layer], self.shrink)

@@ -1,0 +1,1 @@
+"""Re-identification benchmarks: synthetic walkers, leaderboard, speed."""

@@ -1,0 +1,168 @@
+"""``reid-ext leaderboard``: train, test and report re-identification rows with torchreid."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result
+from plugins.benchmarks.leaderboard.cli import main as leaderboard
+from plugins.benchmarks.leaderboard.host import Description
+from plugins.errors import KpstraError
+
+from ..training.results import read_results
+
+CHECKPOINT = "model.pth.tar-"
+
+
+class TorchreidHost(Host):
+    """torchreid's part of a leaderboard: its options, checkpoints and logs."""
+
+    section, program = "reid", "reid-ext leaderboard"
+    moving = (
+        "data.root",
+        "data.save_dir",
+        "data.workers",
+        "train.print_freq",
+        "use_gpu",
+        "model.resume",
+        "test.batch_size",
+    )
+
+    @classmethod
+    def add_options(cls, parser: argparse.ArgumentParser) -> None:
+        """Add ``--root``."""
+        parser.add_argument("--root", dest="data", default="", metavar="FOLDER", help="the folder that holds the data")
+
+    def merged(self, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+        """Merge and check the settings; see the base class."""
+        from ..data.datasets import check_datasets
+        from ..settings.load import flatten, load_config
+        from ..training.run import model_name
+
+        merged = []
+        for job in jobs:
+            cfg = load_config(job.row.config, self._opts(job), self.options.data or "")
+            check_datasets(cfg)
+            model_name(cfg)
+            merged.append(dict(flatten(cfg)))
+        return merged
+
+    def next_command(self, job: Job, settings: Mapping[str, Any]) -> list[str] | None:
+        """Train, go on from the last checkpoint, or test the final one; see the base class."""
+        if self.result(job.folder) is not None:
+            return None
+        done = {
+            int(path.name.rpartition("-")[2]): path
+            for path in (job.folder / "model").glob(f"{CHECKPOINT}*")
+            if path.name.removeprefix(CHECKPOINT).isdigit()
+        }
+        last = max(done, default=0)
+        more = []
+        if last >= settings["train.max_epoch"]:
+            more = ["test.evaluate", "True", "model.load_weights", str(done[last])]
+        elif last:
+            more = ["model.resume", str(done[last])]
+        root = ["--root", self.options.data] if self.options.data else []
+        return [sys.executable, "-m", "reid_ext", "--config-file", job.row.config, *root, *self._opts(job), *more]
+
+    def _opts(self, job: Job) -> list[str]:
+        given = [token for pair in self.settings.items() for token in pair]
+        return [*given, "train.seed", str(job.seed), "data.save_dir", str(job.folder)]
+
+    @staticmethod
+    def result(folder: Path) -> Result | None:
+        """Read torchreid's newest log; one of a test, or of a training that came to its final test, holds a result."""
+        logs = sorted(folder.glob("*.log-*"), key=lambda path: path.stat().st_mtime)
+        if not logs:
+            return None
+        text = logs[-1].read_text(encoding="utf-8", errors="replace")
+        if logs[-1].name.startswith("train.log") and "=> Final test" not in text:
+            return None  # what it holds, if anything, is an evaluation in between
+        try:
+            metrics = read_results(folder)
+        except KpstraError:
+            return None
+        if "Rank-1" not in metrics:
+            return None  # killed while it was written
+        trained = [path for path in logs if path.name.startswith("train.log")]
+        return Result({name: round(value * 100, 4) for name, value in metrics.items()}, logs[-1], *_duration(trained))
+
+    @staticmethod
+    def complexities(configs: Sequence[str]) -> list[Complexity]:
+        """Count on networks as the configurations have them, with one image of their size."""
+        from ..settings.load import load_config
+
+        return [complexity(cfg.model.name, cfg.data.height, cfg.data.width) for cfg in map(load_config, configs)]
+
+    @staticmethod
+    def describe(config: Path, name: str, data: str) -> Description:
+        """Read the card's sentences off the merged configuration."""
+        from ..settings.load import load_config
+
+        cfg = load_config(str(config))
+        train, command = cfg.train, f"python -m reid_ext --config-file {name} --root {data}"
+        frozen = f", all but {', '.join(train.open_layers)} frozen for the first {train.fixbase_epoch}"
+        steps = f"{'every' if train.lr_scheduler == 'single_step' else 'at'} {', '.join(map(str, train.stepsize))}"
+        schedule = (
+            f"{train.max_epoch} epochs in batches of {train.batch_size}{frozen if train.fixbase_epoch else ''};"
+            f" {train.optim} {train.lr:g}, x{train.gamma:g} {steps} epochs"
+        )
+        start = "ImageNet weights (downloaded, or `stra.pretrained_path`)" if cfg.model.pretrained else "random weights"
+        checkpoint = f"{cfg.data.save_dir}/model/{CHECKPOINT}{train.max_epoch}"
+        return Description(
+            f"`{cfg.model.name}` in torchreid",
+            f"one image of {cfg.data.height}x{cfg.data.width}",
+            schedule,
+            start,
+            command,
+            f"{command} test.evaluate True model.load_weights {checkpoint}",
+        )
+
+
+def complexity(name: str, height: int = 256, width: int = 128) -> Complexity:
+    """Count a model's parameters without its classifier, and the multiply-accumulates of an evaluation of one image.
+
+    Convolutions and matrix products count, as in the StRA paper.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from .. import register
+    from ..host import torchreid
+
+    register()
+    model = torchreid.models.build_model(name, 10, pretrained=False, use_gpu=False).eval()
+    parameters = sum(p.numel() for key, p in model.named_parameters() if not key.startswith("classifier"))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(1, 3, height, width))
+    return Complexity(parameters, counter.get_total_flops() // 2)
+
+
+def _duration(trained: Sequence[Path]) -> tuple[float | None, str | None]:
+    """Return what the log of a training says it took, tests included, and its device; nothing if it was resumed."""
+    if len(trained) != 1:
+        return None, None
+    text = trained[0].read_text(encoding="utf-8", errors="replace")
+    elapsed = re.search(r"^Elapsed (?:(\d+) days?, )?(\d+):(\d+):(\d+)", text, re.MULTILINE)
+    if not elapsed:
+        return None, None
+    days, hours, minutes, seconds = (int(group or 0) for group in elapsed.groups())
+    on_gpu = re.search(r"^use_gpu: True", text, re.MULTILINE)
+    model = re.search(
+        r"^GPU (?:models and configuration: )?\d*:? ?(.+)" if on_gpu else r"^Model name: +(.+)", text, re.MULTILINE
+    )
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds, model[1].strip() if model else None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    return leaderboard(TorchreidHost, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""``reid-ext walkers``: parametric walkers in Market-1501's layout, for ``python -m reid_ext --root DIR``.
+
+``<output>/market1501/Market-1501-v15.09.15/{bounding_box_train,query,bounding_box_test}/PPPP_cCsS_FFFFFF_NN.jpg`` holds
+128x64 crops. Each camera has its background, light and azimuth; people share clothes, so colours alone do not name
+them. Of each test identity one crop a camera is a query, the others are the gallery. ``walkers.json`` holds every
+setting: the same command writes the same bytes, a run that was stopped goes on, and other settings in the same folder
+are refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence as Seq
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from plugins.benchmarks.walkers import Identity, Outfit, Scene, Sequence, render_colours
+from plugins.benchmarks.walkers.folder import claim
+from plugins.common.cli import GOES_ON, command
+from plugins.errors import KpstraError
+
+BASE = Path("market1501", "Market-1501-v15.09.15")
+TRAIN, QUERY, GALLERY = "bounding_box_train", "query", "bounding_box_test"
+CAMERAS, PEOPLE = 6, 1501  # the most that Market-1501's names allow for
+RANKS = 20  # torchreid reports ranks up to this one
+QUALITY = 92  # of the JPEG files
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What crops are made of; the command line's options."""
+
+    identities: int = 120
+    train: int = 60  # of the identities
+    cameras: int = 4
+    crops: int = 4  # of each identity by each camera
+    seed: int = 0
+    spread: float = 1.0  # factor on the differences between people
+    view_jitter: float = 20.0  # degrees
+    clothing: float = 0.5  # 0 plain, 1 coats, bags and thick clothes
+    light: float = 1.0  # differences of light, blur and grain
+    alignment_error: float = 0.3  # of the crops' boxes, 1 strong
+
+    def check(self) -> None:
+        """Check the counts and amounts.
+
+        Raises:
+            KpstraError: they make no training or no test, or do not fit Market-1501's names.
+        """
+        others = ((self.identities - self.train) * self.cameras - 1) * (self.crops - 1)  # beside a query's own camera
+        wrong = {
+            f"--train {self.train}: expected at least 1 and fewer than --identities {self.identities}": not 1
+            <= self.train
+            < self.identities,
+            f"--identities {self.identities}: expected at most {PEOPLE}": self.identities > PEOPLE,
+            f"--cameras {self.cameras}: expected 2 to {CAMERAS}": not 2 <= self.cameras <= CAMERAS,
+            f"--crops {self.crops}: expected 2 to 99": not 2 <= self.crops <= 99,
+            f"--identities {self.identities}: {others} gallery crops for a query, rank-{RANKS} needs {RANKS}": others
+            < RANKS,
+            f"--seed {self.seed}: expected 0 or more": self.seed < 0,
+            f"--light {self.light}: expected 0 to 3": not 0 <= self.light <= 3,
+        }
+        for message, is_so in wrong.items():
+            if is_so:
+                raise KpstraError(message)
+        self.crop(0, 0, 0)
+
+    def files(self, identity: int) -> dict[str, tuple[int, int]]:
+        """The files of an identity, below :data:`BASE`, and the camera and number of each."""
+        names = {}
+        for camera in range(self.cameras):
+            for number in range(self.crops):
+                folder = TRAIN if identity < self.train else QUERY if number == 0 else GALLERY
+                name = f"{folder}/{identity + 1:04d}_c{camera + 1}s1_{number:06d}_00.jpg"
+                names[name] = (camera, number)
+        return names
+
+    def crop(self, identity: int, camera: int, number: int) -> np.ndarray:
+        """Render a crop (128, 64, 3) uint8 RGB."""
+        person = int(np.random.default_rng([self.seed, 0, identity]).integers(2**31))
+        random = np.random.default_rng([self.seed, 1, identity, camera, number])
+        azimuth = 180 * camera / self.cameras + 180 * int(random.integers(2))
+        sequence = Sequence.sample(
+            int(random.integers(2**31)),
+            azimuth,
+            view_jitter=self.view_jitter,
+            clothing=self.clothing,
+            alignment=self.alignment_error,
+        )
+        place = self.seed * CAMERAS + camera
+        scene = Scene.sample(int(random.integers(2**31)), place, self.light)
+        return render_colours(Identity.sample(person, self.spread), Outfit.sample(person), sequence, scene)[0][0]
+
+
+def write(output: Path, settings: Settings) -> int:
+    """Write all crops that are not there yet; return how many were written.
+
+    Raises:
+        KpstraError: settings that make no sense, or a folder that holds something else.
+    """
+    settings.check()
+    written = 0
+    with claim(output, asdict(settings)) as scratch:
+        for folder in (TRAIN, QUERY, GALLERY):
+            (output / BASE / folder).mkdir(parents=True, exist_ok=True)
+        for identity in tqdm(range(settings.identities), unit="id", desc="walkers", dynamic_ncols=True):
+            for name, (camera, number) in settings.files(identity).items():
+                path = output / BASE / name
+                if path.is_file():  # put in place whole
+                    continue
+                crop = cv2.cvtColor(settings.crop(identity, camera, number), cv2.COLOR_RGB2BGR)
+                data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+                (scratch / path.name).write_bytes(data)
+                os.replace(scratch / path.name, path)
+                written += 1
+    return written
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; its defaults are those of :class:`Settings`."""
+    parser = argparse.ArgumentParser(
+        prog="reid-ext walkers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="a new folder, or one to continue")
+    for name, default in asdict(Settings()).items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=type(default),
+            default=default,
+            metavar="N" if isinstance(default, int) else "X",
+            help=f"default {default}",
+        )
+    return parser
+
+
+@command("reid-ext walkers", GOES_ON)
+def main(argv: Seq[str] | None = None) -> int:
+    """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
+    args = vars(build_parser().parse_args(argv))
+    output, settings = args.pop("output"), Settings(**args)
+    written = write(output, settings)
+    tests = settings.identities - settings.train
+    print(
+        f"{output}: {written} crops written; {settings.train} training identities, {tests} test identities: "
+        f"{tests * settings.cameras} queries, {tests * settings.cameras * (settings.crops - 1)} in the gallery; "
+        f"train on them with `python -m reid_ext --root {output}`"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

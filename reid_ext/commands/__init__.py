@@ -1,0 +1,1 @@
+"""The subcommands of ``reid-ext``, one a file."""

@@ -1,0 +1,1 @@
+"""Re-identification data: data sets and images, checked."""

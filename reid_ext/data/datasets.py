@@ -1,0 +1,73 @@
+"""Checks the data before torchreid sees it: a missing folder would make the host start a download."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from yacs.config import CfgNode
+
+from plugins.errors import KpstraError, one_of
+
+from ..host import torchreid
+
+MARKET_FOLDERS = {"bounding_box_train": "training", "query": "query", "bounding_box_test": "gallery"}
+MARKET_DISTRACTORS = "images"
+MARKET_NAME = re.compile(r"(-1|0\d{3}|1[0-4]\d\d|150[01]|\d{1,3})_c[1-6]")  # what the host reads of a name
+
+
+def known_datasets(data_type: str) -> Mapping[str, type]:
+    """Return the host's name -> class table for ``image`` or ``video`` data sets."""
+    return getattr(torchreid.data.datasets, f"__{data_type}_datasets")
+
+
+def check_datasets(cfg: CfgNode) -> None:
+    """Check that every source and target is known to the host and lies under ``data.root``.
+
+    Raises:
+        KpstraError: an unknown name, or a missing or empty folder; the message shows the tree that is expected.
+    """
+    classes = known_datasets(cfg.data.type)
+    root = Path(cfg.data.root).expanduser().absolute()
+    for key in ("sources", "targets"):
+        for name in cfg.data[key]:
+            one_of(name, classes, f"data.{key}")
+            if name == "market1501":
+                _check_market1501(root, f"data.{key}", cfg.market1501.use_500k_distractors)
+            else:
+                _check_folder(root, f"data.{key}", name, classes[name])
+
+
+def _check_folder(root: Path, key: str, name: str, dataset: type) -> None:
+    folder = getattr(dataset, "dataset_dir", None)  # a class that a user registered may have none
+    if folder and not (root / folder).is_dir():
+        raise KpstraError(
+            f"{key}: {name!r}: no folder {root / folder}; expected <root>/{folder} as torchreid's documentation of its "
+            "data sets lays it out, and --root (data.root) naming <root>"
+        )
+
+
+def _check_market1501(root: Path, key: str, distractors: bool) -> None:
+    base = root / "market1501" / "Market-1501-v15.09.15"
+    if not base.is_dir() and (base.parent / "bounding_box_train").is_dir():
+        base = base.parent  # the host's older layout, without the inner folder
+    for folder in (*MARKET_FOLDERS, *([MARKET_DISTRACTORS] if distractors else [])):
+        images = sorted((base / folder).glob("*.jpg"))
+        if not images:
+            problem = "holds no .jpg files" if (base / folder).is_dir() else "is missing"
+            if folder == MARKET_DISTRACTORS:
+                problem += " (market1501.use_500k_distractors)"
+            raise KpstraError(f"{key}: 'market1501': {base / folder} {problem}. {_market_tree(root)}")
+        bad = [image.name for image in images if not MARKET_NAME.match(image.name)]
+        if bad:
+            raise KpstraError(
+                f"{key}: 'market1501': {base / folder}: {bad[0]} (one of {len(bad)} such files) does not name a person "
+                f"and a camera. {_market_tree(root)}"
+            )
+
+
+def _market_tree(root: Path) -> str:
+    lines = [f"Expected, with --root {root}:", "  market1501/", "    Market-1501-v15.09.15/"]
+    lines += [f"      {folder}/PPPP_cCsS_FFFFFF_NN.jpg  ({use} images)" for folder, use in MARKET_FOLDERS.items()]
+    return "\n".join([*lines, "PPPP person (0000 and -1: junk), C camera 1-6, S sequence, FFFFFF frame, NN box"])

@@ -1,0 +1,35 @@
+"""Reading images: one that cannot be read is named by an error; torchreid alone tries it again for ever."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
+from PIL import Image
+
+from plugins.errors import KpstraError
+
+from ..host import torchreid
+
+
+def read_image(path: str) -> Image.Image:
+    """Return an image in RGB, as the host's function of this name.
+
+    Raises:
+        KpstraError: missing, empty, truncated, damaged, or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise KpstraError(f"{path}: not a readable image ({reason}); replace the file or remove it") from error
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Let the host's data sets read by :func:`read_image`, also in workers that are forked in the block."""
+    with patch.object(torchreid.data.datasets.dataset, "read_image", read_image):
+        yield

@@ -1,0 +1,1 @@
+"""Networks with StRA and their baselines, in torchreid's own factory."""

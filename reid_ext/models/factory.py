@@ -1,0 +1,46 @@
+"""Our models by name, in torchreid's own factory: ``torchreid.models.build_model('resnet50_stra', ...)``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import nn
+
+from ..host import torchreid
+from .networks import LastStrideMobileNetV2, NonLocalResNet, StRAMobileNetV2, StRAResNet
+from .pretrained import load_imagenet
+
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    # Table 1
+    "resnet50_stra": StRAResNet,
+    "resnet50_nonlocal": NonLocalResNet,
+    "mobilenetv2_x1_0_ls1": partial(LastStrideMobileNetV2, width_mult=1.0),
+    "mobilenetv2_x1_4_ls1": partial(LastStrideMobileNetV2, width_mult=1.4),
+    "mobilenetv2_x1_0_stra": partial(StRAMobileNetV2, width_mult=1.0),
+    "mobilenetv2_x1_4_stra": partial(StRAMobileNetV2, width_mult=1.4),
+    # Table 3: components
+    "resnet50_stra_local": partial(StRAResNet, mode_attention=False),
+    "resnet50_stra_nointeract": partial(StRAResNet, mode_interaction=False),
+    # Table 4: mode attention on other local operators
+    "resnet50_conv_mode": partial(StRAResNet, operator="conv"),
+    "resnet50_groupconv_mode": partial(StRAResNet, operator="group_conv"),
+    "resnet50_sasa": partial(StRAResNet, operator="sasa", mode_attention=False),
+    "resnet50_sasa_mode": partial(StRAResNet, operator="sasa"),
+}
+
+
+def _build(
+    name: str, num_classes: int, loss: str = "softmax", pretrained: bool | str = True, use_gpu: bool = True
+) -> nn.Module:
+    """Build ``name`` as torchreid's factory calls it; ``pretrained`` may also be the path of ImageNet weights."""
+    model = MODELS[name](num_classes, loss)
+    if pretrained:
+        print(load_imagenet(model, name, pretrained).summary())
+    return model
+
+
+def register() -> None:
+    """Add :data:`MODELS` to torchreid's model factory; calling it again changes nothing."""
+    factory = getattr(torchreid.models, "__model_factory")
+    factory.update({name: partial(_build, name) for name in MODELS})

@@ -1,0 +1,133 @@
+"""ImageNet weights for our models: from torchvision's published files or a local file, with a report of what fitted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import MobileNet_V2_Weights, ResNet50_Weights
+
+from plugins.errors import KpstraError
+
+from ..training.checkpoints import load_checkpoint
+from .networks import MOBILENET_STRA_BLOCKS
+
+# Blocks of torchreid's MobileNetV2 in the order of torchvision's features.1 to features.17.
+MOBILENET_BLOCKS = [
+    f"conv{stage}.{i}" for stage, depth in enumerate((1, 2, 3, 4, 3, 3, 1), start=2) for i in range(depth)
+]
+
+
+class LoadReport(NamedTuple):
+    """What came from the file and what starts fresh, as parameter names."""
+
+    source: str
+    loaded: list[str]
+    fresh: list[str]
+
+    def summary(self) -> str:
+        """Return the report as three lines, grouped by layer."""
+        return (
+            f"ImageNet weights from {self.source}\n"
+            f"  loaded ({len(self.loaded)} tensors): {_layers(self.loaded)}\n"
+            f"  fresh  ({len(self.fresh)} tensors): {_layers(self.fresh)}"
+        )
+
+
+def load_imagenet(model: nn.Module, name: str, source: bool | str | Path = True, last_stage: bool = True) -> LoadReport:
+    """Fill ``model`` with the ImageNet weights that match by name and size.
+
+    Args:
+        model: one of :data:`reid_ext.models.factory.MODELS`.
+        name: its name in the factory.
+        source: ``True`` for torchvision's published file (downloaded once into torch's hub folder), or the path of a
+            file with torchvision's or torchreid's names.
+        last_stage: also fill those layers of the replaced last-stage blocks that match (1x1 convolutions, BN,
+            downsample), as the authors' code does; ``False`` leaves the whole blocks random, as the paper says.
+
+    Raises:
+        KpstraError: no published file for this model, no network, or a file that fits nowhere.
+    """
+    weights, origin = _published(name) if source is True else (load_checkpoint(source), str(source))
+    weights = weights.get("state_dict", weights)
+    weights = {key.removeprefix("module."): value for key, value in weights.items()}
+    if "features.0.0.weight" in weights:
+        weights = from_torchvision_mobilenet(weights)
+    skipped = () if last_stage else _replaced_blocks(name)
+    target = model.state_dict()
+    loaded = {
+        key: value
+        for key, value in weights.items()
+        if key in target and target[key].shape == value.shape and not key.startswith((*skipped, "classifier."))
+    }
+    if not loaded:
+        raise KpstraError(f"{origin}: no tensor fits {name} by name and size: are these its ImageNet weights?")
+    model.load_state_dict(loaded, strict=False)
+    fresh = [key for key in target if key not in loaded and not key.endswith("num_batches_tracked")]
+    return LoadReport(origin, list(loaded), fresh)
+
+
+def from_torchvision_mobilenet(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename torchvision's MobileNetV2 weights to torchreid's names.
+
+    torchreid's first block has a 1x1 convolution that torchvision's lacks: it becomes the identity (its input and
+    output are both clipped to [0, 6]), so the network computes what torchvision's does.
+    """
+    renamed = {}
+    for key, value in weights.items():
+        match = re.fullmatch(r"features\.(\d+)\.(?:conv\.)?(.+)", key)
+        if match is None:
+            continue
+        index, rest = int(match[1]), match[2]
+        if index == 0 or index > len(MOBILENET_BLOCKS):
+            layer, part = ("conv1" if index == 0 else "conv9"), _conv_block(rest)
+        else:
+            layer, part = MOBILENET_BLOCKS[index - 1], _bottleneck(rest, expanded=index > 1)
+        renamed[f"{layer}.{part}"] = value
+    channels = renamed["conv1.conv.weight"].shape[0]
+    renamed["conv2.0.conv1.conv.weight"] = torch.eye(channels)[:, :, None, None]
+    for part, value in (("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)):
+        renamed[f"conv2.0.conv1.bn.{part}"] = torch.full((channels,), value)
+    return renamed
+
+
+def _conv_block(rest: str) -> str:
+    index, leaf = rest.split(".")
+    return f"{('conv', 'bn')[int(index)]}.{leaf}"
+
+
+def _bottleneck(rest: str, expanded: bool) -> str:
+    step, _, inner = rest.partition(".")
+    step = int(step) + (not expanded)
+    return f"{('conv1', 'dwconv2')[step]}.{_conv_block(inner)}" if step < 2 else f"conv3.{step - 2}.{inner}"
+
+
+def _published(name: str) -> tuple[dict[str, Tensor], str]:
+    if name.startswith("mobilenetv2_x1_4"):
+        raise KpstraError(
+            f"{name}: nobody publishes ImageNet weights of this width; set stra.pretrained_path (pretrained=PATH) to a "
+            "local file, or model.pretrained False to train from scratch"
+        )
+    weights = (MobileNet_V2_Weights if name.startswith("mobilenet") else ResNet50_Weights).IMAGENET1K_V1
+    try:
+        return weights.get_state_dict(progress=True), weights.url
+    except OSError as error:
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        raise KpstraError(
+            f"{name}: cannot download {weights.url} ({error}). Put that file into {folder}, or set "
+            "stra.pretrained_path (pretrained=PATH) to a local copy, or model.pretrained False to train from scratch"
+        ) from error
+
+
+def _replaced_blocks(name: str) -> tuple[str, ...]:
+    if name.startswith("mobilenet"):
+        return tuple(f"{stage}.{index}." for stage, index in MOBILENET_STRA_BLOCKS) if name.endswith("stra") else ()
+    return () if name == "resnet50_nonlocal" else ("layer4.",)
+
+
+def _layers(keys: list[str]) -> str:
+    return ", ".join(dict.fromkeys(".".join(key.split(".")[:2]) if "." in key else key for key in keys)) or "none"

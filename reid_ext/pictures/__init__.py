@@ -1,0 +1,1 @@
+"""What StRA's modes look at, as maps."""

@@ -1,0 +1,1 @@
+"""torchreid's yacs schema with ours: reading and checks."""

@@ -1,0 +1,223 @@
+"""torchreid's yacs schema with a ``stra`` node, merged from a YAML file and the command line."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+import yaml
+from yacs.config import CfgNode
+
+from plugins.common.files import resolve_config
+from plugins.common.processes import MOST_WORKERS
+from plugins.errors import KpstraError, nearest, one_of
+
+from .schema import (
+    AT_LEAST_ONE,
+    BELOW_ONE,
+    CHOICES,
+    ENGINE_RUN,
+    IMAGE_DATA,
+    MAX_RANK,
+    NOT_NEGATIVE,
+    OPTIMIZER,
+    POSITIVE,
+    SCHEDULER,
+    SCHEMA,
+    THREE,
+    VIDEO_DATA,
+)
+
+
+def get_default_config() -> CfgNode:
+    """Return the defaults: torchreid's, the ``stra`` node, and ``use_gpu`` as the machine has it."""
+    cfg = CfgNode(SCHEMA)
+    cfg.use_gpu = torch.cuda.is_available()
+    return cfg
+
+
+def load_config(
+    config_file: str = "",
+    opts: Sequence[str] = (),
+    root: str = "",
+    sources: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    transforms: Sequence[str] = (),
+) -> CfgNode:
+    """Merge defaults, a YAML file, the data options and ``key value`` pairs; the later one wins.
+
+    Args:
+        config_file: a path, or the name of a shipped configuration (``configs/reid/resnet50_stra.yaml``).
+        opts: alternating dotted keys and values as on a command line.
+        root, sources, targets, transforms: set ``data.*`` unless empty.
+
+    Raises:
+        KpstraError: unknown key, wrong type, value out of range, odd number of ``opts``, unreadable YAML.
+    """
+    cfg = get_default_config()
+    if config_file:
+        path = resolve_config(config_file)
+        for key, value in _leaves(_read_yaml(path), cfg):
+            _assign(cfg, key, value, str(path))
+    options = {"root": root, "sources": sources, "targets": targets, "transforms": transforms}
+    for name, value in options.items():
+        if value:
+            _assign(cfg, f"data.{name}", value if isinstance(value, str) else list(value), f"--{name}")
+    for option in opts[::2]:
+        if option.startswith("-"):
+            raise KpstraError(f"command line: {option}: options come before the `key value` pairs")
+    if len(opts) % 2:
+        raise KpstraError(f"command line: {opts[-1]}: `key value` pairs need a value after every key")
+    for key, value in zip(opts[::2], opts[1::2], strict=True):
+        _assign(cfg, key, value, "command line")
+    _check_together(cfg)
+    return cfg
+
+
+def datamanager_kwargs(cfg: CfgNode) -> dict[str, Any]:
+    """Arguments of the host's ImageDataManager, or of its VideoDataManager for ``data.type: video``."""
+    return _pick(cfg, IMAGE_DATA if cfg.data.type == "image" else VIDEO_DATA)
+
+
+def optimizer_kwargs(cfg: CfgNode) -> dict[str, Any]:
+    """Arguments of the host's build_optimizer."""
+    return _pick(cfg, OPTIMIZER)
+
+
+def scheduler_kwargs(cfg: CfgNode) -> dict[str, Any]:
+    """Arguments of the host's build_lr_scheduler."""
+    return _pick(cfg, SCHEDULER)
+
+
+def engine_run_kwargs(cfg: CfgNode) -> dict[str, Any]:
+    """Arguments of the host's Engine.run."""
+    return _pick(cfg, ENGINE_RUN)
+
+
+def flatten(cfg: Mapping, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (dotted key, value) of every setting."""
+    for name, value in cfg.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _get(cfg: Mapping, key: str) -> Any:
+    return functools.reduce(lambda node, name: node[name], key.split("."), cfg)
+
+
+def _pick(cfg: CfgNode, table: Mapping[str, str]) -> dict[str, Any]:
+    return {kwarg: _get(cfg, key) for kwarg, key in table.items()}
+
+
+def _read_yaml(path) -> dict:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise KpstraError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise KpstraError(f"{path}: expected sections such as `model:` and `train:`, found {content!r}")
+    return content
+
+
+def _leaves(content: Mapping, cfg: Mapping, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what ``content`` sets as (dotted key, value), going down only where the schema has a section."""
+    for name, value in content.items():
+        if isinstance(value, Mapping) and isinstance(cfg.get(name), Mapping):
+            yield from _leaves(value, cfg[name], f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _assign(cfg: CfgNode, key: str, value: Any, source: str) -> None:
+    """Set ``key``; ``source`` (a file or an option) is where an error message says that the value came from."""
+    known = dict(flatten(cfg))
+    if key not in known:
+        inside = [other for other in known if other.startswith(f"{key}.")]
+        if inside:
+            raise KpstraError(f"{source}: {key}: {value!r}: this is a section; set {', '.join(inside)}")
+        same_leaf = [other for other in known if other.rpartition(".")[2] == key.rpartition(".")[2]]
+        hint = f" (did you mean {same_leaf[0]!r}?)" if len(same_leaf) == 1 else nearest(key, known)
+        raise KpstraError(f"{source}: {key}: {value!r}: unknown key{hint}")
+    value = _converted(value, known[key], f"{source}: {key}")
+    items = value if isinstance(value, list) else [value]
+    for item in items if key in CHOICES else ():
+        one_of(item, CHOICES[key], f"{source}: {key}")
+    if reason := _out_of_range(key, items):
+        raise KpstraError(f"{source}: {key}: {value!r}: expected {reason}")
+    section, _, name = key.rpartition(".")
+    (_get(cfg, section) if section else cfg)[name] = value
+
+
+def _out_of_range(key: str, items: list) -> str | None:
+    """Return what was expected of a setting, if its values are not that."""
+    if any(isinstance(item, float) and not math.isfinite(item) for item in items):
+        return "finite numbers"
+    if key in AT_LEAST_ONE and (not items or min(items) < 1):
+        return "1 or more"
+    if key in THREE and len(items) != 3:
+        return "three numbers: red, green, blue"
+    if key in NOT_NEGATIVE and min(items) < 0:
+        return "0 or more"
+    if key in POSITIVE and min(items) <= 0:
+        return "more than 0"
+    if key == "data.workers" and max(items) > MOST_WORKERS:
+        return f"at most {MOST_WORKERS}"
+    if key in BELOW_ONE and not 0 <= min(items) <= max(items) < 1:
+        return "0 or more, and less than 1"
+    return None
+
+
+def _converted(value: Any, default: Any, where: str) -> Any:
+    """Return ``value`` with the type of ``default``; text is read as a Python literal first, as yacs does."""
+    plain = _literal(value)
+    if isinstance(default, str):
+        plain = plain if isinstance(plain, str) else value
+    elif isinstance(default, list) and isinstance(plain, (list, tuple)):
+        return [_converted(item, default[0], where) for item in plain]
+    elif isinstance(default, float) and type(plain) is int:
+        plain = float(plain)
+    if type(plain) is not type(default):
+        raise KpstraError(f"{where}: {value!r}: expected {type(default).__name__}, such as {default!r}")
+    return plain
+
+
+def _literal(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
+
+
+def _check_together(cfg: CfgNode) -> None:
+    triplet = cfg.loss.triplet
+    if cfg.loss.name == "triplet" and triplet.weight_x == 0 and cfg.train.fixbase_epoch > 0:
+        raise KpstraError(
+            f"train.fixbase_epoch: {cfg.train.fixbase_epoch}: must be 0 while loss.triplet.weight_x is 0 "
+            "(the classifier would be trained by no loss)"
+        )
+    if cfg.test.visrank and not cfg.test.evaluate:
+        raise KpstraError("test.visrank: True: only with test.evaluate True")
+    if max(cfg.test.ranks) > MAX_RANK:
+        raise KpstraError(f"test.ranks: {cfg.test.ranks}: torchreid's CMC curve ends at rank {MAX_RANK}")
+    if cfg.sgd.nesterov and (cfg.sgd.momentum == 0 or cfg.sgd.dampening != 0):
+        raise KpstraError("sgd.nesterov: True: needs an sgd.momentum above 0 and an sgd.dampening of 0")
+    both = ", ".join(sorted({*cfg.data.sources} & {*cfg.data.targets}))
+    if cfg.data.load_train_targets and both:
+        raise KpstraError(f"data.load_train_targets: True: data.sources and data.targets share {both}")
+    if cfg.data.k_tfm > 1:
+        raise KpstraError(f"data.k_tfm: {cfg.data.k_tfm}: torchreid's engines train on one draw of an image")
+    for key in ("data.sources", "data.targets"):
+        if not _get(cfg, key):
+            raise KpstraError(f"{key}: []: name at least one data set")
+    if cfg.use_gpu and not torch.cuda.is_available():
+        raise KpstraError("use_gpu: True: torch finds no CUDA device here; leave it out or set it to False")

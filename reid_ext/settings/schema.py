@@ -1,0 +1,204 @@
+"""torchreid's settings and their defaults, what they may be, and which of the host's arguments they become."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Keys and defaults of torchreid's scripts/default_config.py; `use_gpu` and `stra` are added.
+SCHEMA: dict[str, Any] = {
+    "use_gpu": False,  # get_default_config sets it to whether CUDA is there
+    "model": {"name": "resnet50", "pretrained": True, "load_weights": "", "resume": ""},
+    "stra": {
+        "weight_d": 1.0,  # of the diversity loss
+        "pretrained_path": "",  # local ImageNet weights instead of the published file
+        "pretrained_last_stage": True,  # also where the last stage fits (the authors' code; the paper: random)
+    },
+    "data": {
+        "type": "image",
+        "root": "reid-data",
+        "sources": ["market1501"],
+        "targets": ["market1501"],
+        "workers": 4,
+        "split_id": 0,
+        "height": 256,
+        "width": 128,
+        "combineall": False,
+        "transforms": ["random_flip"],
+        "k_tfm": 1,
+        "norm_mean": [0.485, 0.456, 0.406],
+        "norm_std": [0.229, 0.224, 0.225],
+        "save_dir": "log",
+        "load_train_targets": False,
+    },
+    "market1501": {"use_500k_distractors": False},
+    "cuhk03": {"labeled_images": False, "classic_split": False, "use_metric_cuhk03": False},
+    "sampler": {
+        "train_sampler": "RandomSampler",
+        "train_sampler_t": "RandomSampler",
+        "num_instances": 4,
+        "num_cams": 1,
+        "num_datasets": 1,
+    },
+    "video": {"seq_len": 15, "sample_method": "evenly", "pooling_method": "avg"},
+    "train": {
+        "optim": "adam",
+        "lr": 0.0003,
+        "weight_decay": 5e-4,
+        "max_epoch": 60,
+        "start_epoch": 0,
+        "batch_size": 32,
+        "fixbase_epoch": 0,
+        "open_layers": ["classifier"],
+        "staged_lr": False,
+        "new_layers": ["classifier"],
+        "base_lr_mult": 0.1,
+        "lr_scheduler": "single_step",
+        "stepsize": [20],
+        "gamma": 0.1,
+        "print_freq": 20,
+        "seed": 1,
+    },
+    "sgd": {"momentum": 0.9, "dampening": 0.0, "nesterov": False},
+    "rmsprop": {"alpha": 0.99},
+    "adam": {"beta1": 0.9, "beta2": 0.999},
+    "loss": {
+        "name": "softmax",
+        "softmax": {"label_smooth": True},
+        "triplet": {"margin": 0.3, "weight_t": 1.0, "weight_x": 0.0},
+    },
+    "test": {
+        "batch_size": 100,
+        "dist_metric": "euclidean",
+        "normalize_feature": False,
+        "ranks": [1, 5, 10, 20],
+        "evaluate": False,
+        "eval_freq": -1,
+        "start_eval": 0,
+        "rerank": False,
+        "visrank": False,
+        "visrank_topk": 10,
+    },
+}
+
+SAMPLERS = (
+    "RandomIdentitySampler",
+    "SequentialSampler",
+    "RandomSampler",
+    "RandomDomainSampler",
+    "RandomDatasetSampler",
+)
+CHOICES = {
+    "data.type": ("image", "video"),
+    "data.transforms": ("random_flip", "random_crop", "random_patch", "color_jitter", "random_erase"),
+    "sampler.train_sampler": SAMPLERS,
+    "sampler.train_sampler_t": SAMPLERS,
+    "video.sample_method": ("evenly", "random", "all"),
+    "video.pooling_method": ("avg", "max"),
+    "train.optim": ("adam", "amsgrad", "sgd", "rmsprop", "radam"),
+    "train.lr_scheduler": ("single_step", "multi_step", "cosine"),
+    "loss.name": ("softmax", "triplet"),
+    "test.dist_metric": ("euclidean", "cosine"),
+}
+AT_LEAST_ONE = (
+    "data.height",
+    "data.width",
+    "data.k_tfm",
+    "train.max_epoch",
+    "train.batch_size",
+    "test.batch_size",
+    "train.print_freq",
+    "train.stepsize",
+    "test.ranks",
+    "test.visrank_topk",
+    "sampler.num_instances",
+    "sampler.num_cams",
+    "sampler.num_datasets",
+    "video.seq_len",
+)
+NOT_NEGATIVE = (
+    "stra.weight_d",
+    "data.workers",
+    "train.lr",
+    "train.weight_decay",
+    "train.start_epoch",
+    "train.fixbase_epoch",
+    "train.base_lr_mult",
+    "train.gamma",
+    "train.seed",
+    "sgd.momentum",
+    "rmsprop.alpha",
+    "loss.triplet.margin",
+    "loss.triplet.weight_t",
+    "loss.triplet.weight_x",
+    "test.start_eval",
+)
+POSITIVE = ("data.norm_std",)
+BELOW_ONE = ("adam.beta1", "adam.beta2")
+THREE = ("data.norm_mean", "data.norm_std")  # red, green and blue
+MAX_RANK = 50  # the host's CMC curve ends there
+
+# Host keyword argument -> our key.
+VIDEO_DATA = {
+    "root": "data.root",
+    "sources": "data.sources",
+    "targets": "data.targets",
+    "height": "data.height",
+    "width": "data.width",
+    "transforms": "data.transforms",
+    "norm_mean": "data.norm_mean",
+    "norm_std": "data.norm_std",
+    "use_gpu": "use_gpu",
+    "split_id": "data.split_id",
+    "combineall": "data.combineall",
+    "batch_size_train": "train.batch_size",
+    "batch_size_test": "test.batch_size",
+    "workers": "data.workers",
+    "num_instances": "sampler.num_instances",
+    "num_cams": "sampler.num_cams",
+    "num_datasets": "sampler.num_datasets",
+    "train_sampler": "sampler.train_sampler",
+    "seq_len": "video.seq_len",
+    "sample_method": "video.sample_method",
+}
+IMAGE_DATA = {kwarg: key for kwarg, key in VIDEO_DATA.items() if not key.startswith("video.")} | {
+    "k_tfm": "data.k_tfm",
+    "load_train_targets": "data.load_train_targets",
+    "train_sampler_t": "sampler.train_sampler_t",
+    "cuhk03_labeled": "cuhk03.labeled_images",
+    "cuhk03_classic_split": "cuhk03.classic_split",
+    "market1501_500k": "market1501.use_500k_distractors",
+}
+OPTIMIZER = {
+    "optim": "train.optim",
+    "lr": "train.lr",
+    "weight_decay": "train.weight_decay",
+    "momentum": "sgd.momentum",
+    "sgd_dampening": "sgd.dampening",
+    "sgd_nesterov": "sgd.nesterov",
+    "rmsprop_alpha": "rmsprop.alpha",
+    "adam_beta1": "adam.beta1",
+    "adam_beta2": "adam.beta2",
+    "staged_lr": "train.staged_lr",
+    "new_layers": "train.new_layers",
+    "base_lr_mult": "train.base_lr_mult",
+}
+SCHEDULER = {name: f"train.{name}" for name in ("lr_scheduler", "stepsize", "gamma", "max_epoch")}
+ENGINE_RUN = {
+    "save_dir": "data.save_dir",
+    "test_only": "test.evaluate",
+    "use_metric_cuhk03": "cuhk03.use_metric_cuhk03",
+    **{name: f"train.{name}" for name in ("max_epoch", "start_epoch", "fixbase_epoch", "open_layers", "print_freq")},
+    **{
+        name: f"test.{name}"
+        for name in (
+            "start_eval",
+            "eval_freq",
+            "dist_metric",
+            "normalize_feature",
+            "visrank",
+            "visrank_topk",
+            "ranks",
+            "rerank",
+        )
+    },
+}

@@ -1,0 +1,1 @@
+"""A run of torchreid: build, engines, checkpoints, ranking, numerics, results."""

@@ -1,0 +1,117 @@
+"""Fixtures that load host folders, one at a time as their top-level names are the same. A plugin of the host tests."""
+
+import importlib
+import logging
+import os
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import ModuleType
+from unittest.mock import patch
+
+import pytest
+import torch
+from torch import distributed, nn
+
+EMBEDDED = Path(__file__).parents[2] / "opengait_ext" / "host" / "embedded"
+TOP_LEVEL = ("modeling", "data", "utils", "evaluation")
+
+
+def checkout() -> Path:
+    """The root of the OpenGait checkout to compare with; skips where there is none."""
+    home = os.environ.get("OPENGAIT_HOME")
+    if not home:
+        pytest.skip("OPENGAIT_HOME does not point at a checkout of OpenGait")
+    return Path(home).resolve()
+
+
+class LoadedHost:
+    """A host folder whose modules can be imported."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def __call__(self, name: str) -> ModuleType:
+        return importlib.import_module(name)
+
+
+def _take_modules() -> dict:
+    names = [name for name in sys.modules if name.split(".")[0] in TOP_LEVEL]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def _to(move):
+    def cpu(argument):
+        is_device = isinstance(argument, (str, torch.device)) and torch.device(argument).type == "cuda"
+        return torch.device("cpu") if is_device else argument
+
+    return lambda self, *args, **kwargs: move(self, *map(cpu, args), **{k: cpu(v) for k, v in kwargs.items()})
+
+
+@contextmanager
+def load_host(root: Path):
+    """Put a host folder on the path, alone, on the CPU, without its list of all models."""
+    elsewhere = _take_modules()
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(sys, "path", [str(root / "opengait"), *sys.path]))
+        for owner, name, value in (
+            (torch.Tensor, "cuda", lambda self, *args, **kwargs: self),
+            (nn.Module, "cuda", lambda self, *args, **kwargs: self),
+            (nn.Module, "to", _to(nn.Module.to)),
+            (torch.cuda, "set_device", lambda device: None),
+        ):
+            stack.enter_context(patch.object(owner, name, value))
+        try:
+            models = ModuleType("modeling.models")
+            models.__path__ = [str(root / "opengait" / "modeling" / "models")]
+            importlib.import_module("modeling").models = sys.modules["modeling.models"] = models
+            assert Path(importlib.import_module("utils").__file__).is_relative_to(root)
+            sys.modules["utils"].get_msg_mgr().init_logger("", False)
+            yield LoadedHost(root)
+        finally:
+            _take_modules()
+            sys.modules.update(elsewhere)
+            for handler in list(logging.getLogger("opengait").handlers):
+                logging.getLogger("opengait").removeHandler(handler)
+                handler.close()
+
+
+@pytest.fixture(scope="session")
+def group(tmp_path_factory):
+    """A process group of one process."""
+    started = not distributed.is_initialized()
+    if started:
+        store = tmp_path_factory.mktemp("group") / "store"
+        distributed.init_process_group("gloo", init_method=f"file://{store}", rank=0, world_size=1)
+    yield
+    if started:
+        distributed.destroy_process_group()
+
+
+@pytest.fixture(params=["embedded", "opengait"])
+def host(request, group):
+    """Each host folder in turn."""
+    with load_host(EMBEDDED if request.param == "embedded" else checkout()) as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def embedded(group):
+    """The embedded host."""
+    with load_host(EMBEDDED) as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def both(group):
+    """A function that computes the same on the embedded host and on OpenGait, and returns both results."""
+
+    def compute_on_both(compute):
+        results = []
+        for root in (EMBEDDED, checkout()):
+            with load_host(root) as loaded:
+                results.append(compute(loaded))
+        return results
+
+    compute_on_both.embedded = EMBEDDED
+    return compute_on_both

@@ -1,0 +1,240 @@
+"""`opengait-ext leaderboard` on small data: two seeds, a SIGKILL in the middle, the report, the cards."""
+
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from gait_data import write_data
+
+from opengait_ext.benchmarks.leaderboard import OpenGaitHost, checkpoints
+
+ROOT = Path(__file__).parents[3]
+TOTAL = 4
+SMALL = [
+    f"trainer_cfg.total_iter={TOTAL}",
+    "trainer_cfg.save_iter=1",
+    "trainer_cfg.log_iter=1",
+    "trainer_cfg.sampler.frames_num_fixed=3",
+    "trainer_cfg.sampler.frames_skip_num",
+    "1",
+]
+METRICS = {"Rank-1": "rank-1", "mAP": "mAP", "mINP": "mINP"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Small data and a table: a network, one that starts from its weights, one with keypoints, and a published row."""
+    root = write_data(tmp_path_factory.mktemp("gait"))
+    rows = [
+        {"name": "others", "config": None, "paper": {"mAP": 12.5}},
+        {"name": "plain", "config": "opengait/pets_swingait2d", "paper": {"mAP": 58.76}},
+        {"name": "warm", "config": "opengait/pets_swingait2d", "warm_start": "plain"},
+        {"name": "kprpe", "config": "opengait/pets_swingait2d_kprpe"},
+    ]
+    section = {"title": "small", "metrics": METRICS, "data": str(root / "data"), "rows": rows}
+    (root / "table.yaml").write_text(yaml.dump({"gait": section}))
+    return root
+
+
+def command(data, results, *more, settings=SMALL):
+    partition = f"data_cfg.dataset_partition={data / 'partition.json'}"
+    return [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "opengait_ext",
+        "leaderboard",
+        "run",
+        "--table",
+        str(data / "table.yaml"),
+        "--results",
+        str(results),
+        "--host",
+        "embedded",
+        "--device",
+        "cpu",
+        *more,
+        *settings,
+        partition,
+    ]
+
+
+def environment():
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def done(arguments, expect=0):
+    """Run a command in a process of its own, as hosts' modules are global; check its exit status."""
+    process = subprocess.run(arguments, capture_output=True, text=True, timeout=300, env=environment())
+    assert process.returncode == expect, process.stdout[-3000:] + process.stderr[-3000:]
+    return process
+
+
+def run_of(results, name, seed):
+    return results / "gait" / name / f"seed{seed}"
+
+
+def logs(folder):
+    return sorted(folder.glob("output/*/*/*/logs/*.txt"))
+
+
+def logged(folder):
+    """The last evaluation in a run's logs."""
+    line = [line for log in logs(folder) for line in log.read_text().splitlines() if "test_accuracy" in line][-1]
+    found = re.findall(r"test_accuracy/([\w-]+)': (?:np\.float\d+\()?([\d.]+)", line)
+    return {name: float(value) for name, value in found}
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    """Two seeds of a row; the runner is killed in the second, in the middle of training, and started again."""
+    results = tmp_path_factory.mktemp("results")
+    arguments = command(data, results, "--rows", "plain", "--seeds", "0", "1")
+    runner = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, env=environment())
+    first, second = run_of(results, "plain", 0), run_of(results, "plain", 1)
+    while not checkpoints(second) and runner.poll() is None:
+        time.sleep(0.005)
+    runner.send_signal(signal.SIGKILL)
+    assert runner.wait() == -signal.SIGKILL and OpenGaitHost.result(second) is None
+    complete = {
+        path: path.stat().st_mtime_ns
+        for path in [*first.rglob("*"), checkpoints(second)[1]]
+        if path.is_file() and path.name != ".lock"
+    }
+    done(arguments)
+    assert complete == {path: path.stat().st_mtime_ns for path in complete}
+    return results, arguments
+
+
+def test_a_killed_runner_goes_on_and_repeats_nothing(finished):
+    results, arguments = finished
+    first, second = run_of(results, "plain", 0), run_of(results, "plain", 1)
+    assert list(checkpoints(second)) and max(checkpoints(second)) == TOTAL
+    assert len(logs(first)) == 2 and len(logs(second)) >= 2
+    went_on = [re.search(r"'restore_hint': (\d+)", log.read_text())[1] for log in logs(second)]
+    assert went_on.count("0") <= 1 and went_on[-1] == str(TOTAL)
+    assert "0 finished, 2 already finished, 0 failed" in done(arguments).stdout
+
+
+def test_the_seeds_are_given_to_the_host(finished):
+    results, _ = finished
+    for seed in (0, 1):
+        assert all(
+            f"'seed': {seed}" in log.read_text()
+            for log in logs(run_of(results, "plain", seed))
+            if "'total_iter'" in log.read_text()
+        )
+
+
+def test_the_report_is_what_the_logs_say(data, finished, tmp_path):
+    results, _ = finished
+    report = done(
+        [
+            sys.executable,
+            "-m",
+            "opengait_ext",
+            "leaderboard",
+            "report",
+            "--table",
+            str(data / "table.yaml"),
+            "--results",
+            str(results),
+            "--output",
+            str(tmp_path),
+        ]
+    )
+    assert "1 of 4 rows measured" in report.stdout
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (tmp_path / "report.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("|")
+    ]
+    label = rows[0].index("model")  # no row is of a paper's table: there is no such column
+    assert [row[label] for row in rows[2:]] == ["others", "plain", "warm", "kprpe"]
+    runs = [logged(run_of(results, "plain", seed)) for seed in (0, 1)]
+    assert all(run.keys() == {"Rank-1", "Rank-5", "Rank-10", "mAP", "mINP"} for run in runs)
+    for metric, heading in METRICS.items():
+        column, values = rows[0].index(f"{heading} measured"), [run[metric] for run in runs]
+        shown = [float(number) for number in re.findall(r"[\d.]+", rows[3][column])]
+        assert shown == pytest.approx([statistics.fmean(values), statistics.stdev(values)], abs=0.0051)
+        assert [row[column] for row in (rows[2], rows[4])] == ["paper only", "not measured"]
+    assert rows[3][rows[0].index("mAP paper")] == "58.76" and rows[3][rows[0].index("MACs measured (G)")] == "1.327"
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert len(list(ElementTree.fromstring(page.partition("\n")[2]).iter("tr"))) == 5
+
+
+def test_a_test_of_another_checkpoint_is_no_result(finished, tmp_path):
+    """Only the weights with which training ended count."""
+    results, _ = finished
+    for log in logs(run_of(results, "plain", 0)):
+        copy = tmp_path / log.relative_to(run_of(results, "plain", 0))
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(log.read_text())
+    assert OpenGaitHost.result(tmp_path).metrics == logged(run_of(results, "plain", 0))
+    test = logs(tmp_path)[-1]
+    test.write_text(test.read_text().replace(f"-{TOTAL:05d}.pt", "-00002.pt"))
+    assert OpenGaitHost.result(tmp_path) is None
+
+
+def test_a_warm_start_follows_the_row_it_starts_from(data, tmp_path):
+    """The row it needs is trained first, and its weights are taken."""
+    short = [*SMALL[2:], "trainer_cfg.total_iter=1"]
+    said = done(command(data, tmp_path, "--rows", "warm", "--seeds", "3", settings=short)).stdout
+    assert re.findall(r"\] (\w+) seed 3: finished", said) == ["plain", "warm"]
+    weights = checkpoints(run_of(tmp_path, "plain", 3))[1]
+    assert f"Restore Parameters from {weights} !!!" in logs(run_of(tmp_path, "warm", 3))[0].read_text()
+
+
+def test_a_failed_run_does_not_stop_the_others(data, tmp_path):
+    """Only one of the networks reads this setting."""
+    short = [*SMALL[2:], "trainer_cfg.total_iter=1", "model_cfg.kprpe.num_keypoints=16"]
+    said = done(command(data, tmp_path, "--rows", "kprpe", "plain", settings=short), expect=1).stdout
+    assert "1 finished, 0 already finished, 1 failed" in said
+    assert re.search(r"failed: kprpe seed 0: exit status 2: .*error: .*keypoints", said)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--rows", "kprp"], "--rows kprp: no such row of small (did you mean 'kprpe'?)"),
+        (["--rows", "others"], "--rows others: a published number only"),
+        (["--data", "nowhere"], "'nowhere': no such folder; give the output of `opengait-ext prepare`"),
+        (["--rows", "plain", "trainer_cfg.totl_iter=3"], "trainer_cfg.totl_iter: unknown key (did you mean 'total_it"),
+        (["--host", "/nonexistent"], "not an OpenGait folder"),
+    ],
+)
+def test_mistakes(data, tmp_path, more, message):
+    """One message, status 2, before anything is started."""
+    process = done(command(data, tmp_path / "results", *more), expect=2)
+    assert message in process.stderr and len(process.stderr.splitlines()) == 1
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_cards_are_what_the_command_makes(tmp_path):
+    """No drift; after a change run `opengait-ext leaderboard cards`."""
+    done(
+        [
+            sys.executable,
+            "-m",
+            "opengait_ext",
+            "leaderboard",
+            "cards",
+            "--configs",
+            str(ROOT / "configs"),
+            "--output",
+            str(tmp_path),
+        ]
+    )
+    made = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
+    assert made.keys() == {f"{path.stem}.md" for path in (ROOT / "configs" / "opengait").glob("*.yaml")}
+    committed = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "cards").glob("*.md")}
+    assert made == {name: committed.get(name) for name in made}

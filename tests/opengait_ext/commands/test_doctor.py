@@ -1,0 +1,147 @@
+"""The doctor finds what is wrong with a data set, and the demo does the whole job."""
+
+import json
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from gait_data import write_data
+
+from opengait_ext.commands.doctor import main
+from plugins.errors import KpstraError
+
+TOP = Path(__file__).parents[3]
+SEQUENCE = "data/0001/camid0_videoid0/seq0"
+
+
+@pytest.fixture
+def data(tmp_path):
+    return write_data(tmp_path, frames=3)
+
+
+def diagnose(data, *options, capsys):
+    sheet = data / "sheet.png"
+    status = main(
+        [
+            "--data",
+            str(data / "data"),
+            "--partition",
+            str(data / "partition.json"),
+            "--sheet",
+            str(sheet),
+            "--host",
+            "embedded",
+            *options,
+        ]
+    )
+    return status, capsys.readouterr(), sheet
+
+
+def test_all_is_well(data, capsys):
+    """Host, versions, device, counts and joints; the sheet shows bodies and coloured joints."""
+    status, printed, sheet = diagnose(data, capsys=capsys)
+    assert status == 0 and "LOOK" not in printed.out
+    for part in (
+        "host: embedded",
+        "torch 2",
+        "device: ",
+        "32 sequences; files in each: 2 in 32",
+        "training identities: 4 of",
+        "probe sequences: 4 of the 4",
+        "identities both in TRAIN_SET and TEST_SET: none",
+    ):
+        assert part in printed.out
+    assert float(re.search(r"on the body: ([\d.]+)%", printed.out)[1]) > 90
+    picture = cv2.imread(str(sheet))
+    grey = (picture.max(-1) == picture.min(-1)).mean()
+    assert picture.shape[0] > 500 and 0.5 < grey < 0.999
+
+
+def test_what_is_wrong(data, capsys):
+    """Each fault is one LOOK line, and the status is 1."""
+    folder = data / SEQUENCE
+    keypoints = pickle.loads((folder / "1_keypoints.pkl").read_bytes())
+    (folder / "1_keypoints.pkl").write_bytes(pickle.dumps(keypoints[:-1]))
+    (data / "data/0002/camid0_videoid0/seq0/0_sil.pkl").write_bytes(b"broken")
+    (data / "data/0003/camid0_videoid0/seq0/1_keypoints.pkl").unlink()
+    partition = json.loads((data / "partition.json").read_text())
+    partition["TEST_SET"].append("0000")
+    (data / "partition.json").write_text(json.dumps(partition))
+    status, printed, _ = diagnose(data, "--published", "Gait3D", capsys=capsys)
+    assert status == 1
+    looks = "\n".join(line for line in printed.out.splitlines() if line.startswith("LOOK"))
+    for part in (
+        "files in each: 2 in 31, 1 in 1",
+        "not finite: 0001-camid0_videoid0-seq0",
+        "unreadable files: 1: ",
+        "training identities: 4, Gait3D has 3000",
+        "both in TRAIN_SET and TEST_SET: 0000",
+    ):
+        assert part in looks
+
+
+def test_joints_in_a_wrong_frame(data, capsys):
+    """Joints in another coordinate frame miss the bodies."""
+    for path in (data / "data").rglob("1_keypoints.pkl"):
+        path.write_bytes(pickle.dumps(pickle.loads(path.read_bytes()) * np.float32([9, 9, 1])))
+    status, printed, _ = diagnose(data, capsys=capsys)
+    assert status == 1 and re.search(r"LOOK  confident joints on the body: \d\.\d%", printed.out)
+
+
+def test_no_data(tmp_path, capsys):
+    assert main(["--data", str(tmp_path / "no"), "--host", "embedded"]) == 2
+    assert "no such folder; make it with `opengait-ext prepare`" in capsys.readouterr().err
+    assert main(["--data", str(tmp_path), "--host", "embedded", "--sheet", str(tmp_path / "a.png")]) == 2
+    assert "no sequences; expected <id>/<type>/<view>/*.pkl" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_demo(tmp_path):
+    """Raw files in; metrics of the host's evaluation, pictures and TensorBoard out; the paths that it prints exist."""
+    command = [
+        sys.executable,
+        "-m",
+        "opengait_ext",
+        "demo",
+        "--output",
+        str(tmp_path / "out"),
+        "--host",
+        "embedded",
+        "--device",
+        "cpu",
+        "trainer_cfg.total_iter=2",
+        "evaluator_cfg.restore_hint=2",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=TOP, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "2 iterations, host embedded" in done.stdout
+    printed = dict(re.findall(r"^  (Rank-1|Rank-5|Rank-10|mAP|mINP) +([\d.]+) %$", done.stdout, re.MULTILINE))
+    logged = dict(re.findall(r"test_accuracy/([\w-]+)': (?:np\.float\d+\()?([\d.]+)", done.stderr))
+    assert printed.keys() == {"Rank-1", "Rank-5", "Rank-10", "mAP", "mINP"}
+    assert all(float(logged[name]) == pytest.approx(float(value), abs=0.006) for name, value in printed.items())
+    paths = re.findall(r"^  [^:\n]+: (\S+)$", done.stdout, re.MULTILINE)
+    assert len(paths) == 4 and all(Path(path).exists() for path in paths)
+    assert {Path(path).name for path in paths} >= {"overlay.png", "bias.png", "summary"}
+
+
+def test_demo_outside_a_checkout(tmp_path):
+    """Without the shipped data: one line, nothing left behind."""
+    done = subprocess.run([sys.executable, "-m", "opengait_ext", "demo"], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and "gait_raw" in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("*.p*"))
+
+
+def test_sheet_needs_keypoints(data):
+    """A data set of silhouettes alone cannot be drawn with joints."""
+    from opengait_ext.commands.doctor import overlay_sheet
+
+    for path in (data / "data").rglob("1_keypoints.pkl"):
+        path.unlink()
+    shutil.rmtree(data / "data/0000")
+    with pytest.raises(KpstraError, match="no sequence has silhouettes and keypoints"):
+        overlay_sheet(data / "data", [], data / "a.png")

@@ -1,0 +1,248 @@
+"""The whole preparation: rules, report, resuming, refusals."""
+
+import json
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from opengait_ext.commands.prepare import main
+from opengait_ext.data.prepare import prepare
+from plugins.errors import KpstraError
+
+RAW = Path(__file__).parents[3] / "data" / "pets-mini" / "gait_raw"
+A, B = "0001/camid1_videoid0/seq0", "0001/camid2_videoid1/seq0"
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """A copy of two sequences that a test may spoil."""
+    for kind in ("2D_Silhouettes", "2D_Poses"):
+        for name in (A, B):
+            shutil.copytree(RAW / kind / name, tmp_path / kind / name)
+    return tmp_path
+
+
+def run(raw, output="out", **options):
+    return prepare(raw / "2D_Silhouettes", raw / "2D_Poses", raw / output, **{"workers": 1, **options})
+
+
+def arrays(folder):
+    return [pickle.loads((folder / file).read_bytes()) for file in ("0_sil.pkl", "1_keypoints.pkl")]
+
+
+def contents(output):
+    return {str(p.relative_to(output)): p.read_bytes() for p in sorted(output.rglob("*.pkl"))}
+
+
+def command(raw, output, *options):
+    arguments = ["--silhouettes", raw / "2D_Silhouettes", "--poses", raw / "2D_Poses", "--output", output, *options]
+    return [sys.executable, "-m", "opengait_ext", "prepare", *map(str, arguments)]
+
+
+def test_layout_report_and_table(raw, capsys):
+    report = run(raw, workers=2)
+    assert json.loads((raw / "out" / "prepare_report.json").read_text()) == report
+    assert sorted(p.name for p in (raw / "out").iterdir()) == ["0001", "prepare.jsonl", "prepare_report.json"]
+    assert report["sequences"] == 2 and report["frames"] == 40 and report["sequences not written"] == {}
+    assert report["of these on the body"] > 0.95 * report["confident joints checked"] > 0
+    for name in (A, B):
+        silhouettes, keypoints = arrays(raw / "out" / name)
+        assert silhouettes.shape == (20, 64, 64) and silhouettes.dtype == np.uint8
+        assert keypoints.shape == (20, 17, 3) and keypoints.dtype == np.float32
+    printed = capsys.readouterr().out
+    assert "frames                                              40" in printed and "prepare_report.json" in printed
+
+
+def test_every_rule_is_applied_and_counted(raw):
+    images, poses = (sorted((raw / kind / A).iterdir()) for kind in ("2D_Silhouettes", "2D_Poses"))
+    run(raw, "before")
+    images[0].write_bytes(images[0].read_bytes()[:-30])
+    cv2.imwrite(str(images[1]), np.eye(30, dtype=np.uint8) * 255)
+    column = np.zeros((100, 50), np.uint8)
+    column[:, 0] = 255
+    cv2.imwrite(str(images[2]), column)
+    images[3].unlink()
+    poses[4].unlink()
+    poses[5].write_text("1,2,3")
+    poses[6].write_text("9,9," + ",".join(["0"] * 51))
+    shutil.copytree(raw / "2D_Poses" / A, raw / "2D_Poses" / "0099" / "c" / "s")
+    empty = raw / "2D_Silhouettes" / "0002" / "c" / "s"
+    empty.mkdir(parents=True)
+    shutil.copy(images[1], empty)
+    report = run(raw)
+    assert report["frames dropped"] == {"unreadable": 1, "nearly_empty": 2, "no_centre": 1}
+    assert report["frames with all joints absent"] == {"missing": 1, "broken": 1, "all_zero": 1}
+    assert report["joints absent"] >= 3 * 17
+    assert report["poses without silhouette"] == 1 + 19
+    assert report["sequences"] == 2 and report["sequences not written"] == {"0002/c/s": "no frame left"}
+    assert not (raw / "out" / "0002").exists()
+
+    before, after = arrays(raw / "before" / A), arrays(raw / "out" / A)
+    np.testing.assert_array_equal(after[0], before[0][4:])
+    np.testing.assert_array_equal(after[1][3:], before[1][7:])
+    np.testing.assert_array_equal(after[1][0:3, :, 2], 0)
+    np.testing.assert_array_equal(after[1][0:3, :, :2], np.broadcast_to(before[1][7, :, :2], (3, 17, 2)))
+
+
+def test_a_second_run_does_only_what_is_missing(raw):
+    run(raw)
+    stamp = (raw / "out" / A / "0_sil.pkl").stat().st_mtime_ns
+    expected = contents(raw / "out")
+    (raw / "out" / B / "1_keypoints.pkl").unlink()
+    with open(raw / "out" / "prepare.jsonl", "ab") as stream:
+        stream.write(b'{"sequence": "torn')
+    report = run(raw)
+    assert contents(raw / "out") == expected and report["sequences"] == 2
+    assert (raw / "out" / A / "0_sil.pkl").stat().st_mtime_ns == stamp
+    lines = (raw / "out" / "prepare.jsonl").read_text().splitlines()
+    assert [json.loads(line).get("sequence") for line in lines] == [None, A, B, B]
+
+
+def test_another_size_is_refused(raw):
+    run(raw)
+    with pytest.raises(KpstraError, match="begun with size 64, not 32"):
+        run(raw, size=32)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_run_goes_on(tmp_path, how):
+    """Kill the run, several times, while it works on many sequences; nothing is broken, and the end is the same."""
+    for kind in ("2D_Silhouettes", "2D_Poses"):
+        (tmp_path / kind).mkdir()
+        for copy in range(60):
+            (tmp_path / kind / f"{copy:04d}").symlink_to(RAW / kind / "0001")
+    output, kills = tmp_path / "out", 0
+    journal = output / "prepare.jsonl"
+    for attempt in range(3):
+        restore = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
+        process = subprocess.Popen(
+            command(tmp_path, output, "--workers", "2"),
+            stderr=subprocess.PIPE,
+            text=True,
+            stdout=subprocess.DEVNULL,
+            preexec_fn=restore,
+        )
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if journal.exists() and journal.read_bytes().count(b"\n") > 1 + 30 * (attempt + 1):
+                process.send_signal(how)
+                kills += 1
+                break
+            time.sleep(0.005)
+        errors = process.communicate(timeout=60)[1]
+        assert "Traceback" not in errors
+        if how == signal.SIGINT and process.returncode:
+            assert process.returncode == 130 and "the same command goes on" in errors
+        for folder in output.glob("[!.]*/*/*"):  # what is in place is whole
+            silhouettes, keypoints = arrays(folder)
+            assert len(silhouettes) == len(keypoints)
+    assert kills >= 2
+    finished = journal.read_bytes().count(b"\n") - 1
+    assert finished >= 30
+    time.sleep(0.3)
+    stamps = {p: p.stat().st_mtime_ns for p in output.glob("[!.]*/*/*/0_sil.pkl")}
+    done = subprocess.run(command(tmp_path, output), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert sum(p.stat().st_mtime_ns == stamp for p, stamp in stamps.items()) >= finished
+    prepare(tmp_path / "2D_Silhouettes", tmp_path / "2D_Poses", tmp_path / "whole")
+    assert contents(output) == contents(tmp_path / "whole")
+    assert len(contents(output)) == 2 * 60 * 4
+    assert not (output / ".partial").exists()
+
+
+@pytest.mark.parametrize(("scale", "shift"), [((1, 1), (500, 300)), ((0.01, 0.01), (0, 0)), ((3, 3), (0, 0))])
+def test_poses_of_another_pixel_frame_stop_the_run(tmp_path, scale, shift):
+    shutil.copytree(RAW, tmp_path, dirs_exist_ok=True)
+    for path in (tmp_path / "2D_Poses").rglob("*.txt"):
+        values = np.array([float(v) for v in path.read_text().split(",") if v.strip()])
+        values[2:] = (values[2:].reshape(17, 3) * (*scale, 1) + (*shift, 0)).ravel()
+        path.write_text(",".join(map(str, values)))
+    with pytest.raises(KpstraError, match=r"only \d+\.\d% of \d+ confident joints in 20 sequences lie on the person"):
+        run(tmp_path, workers=2)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_misaligned_poses_also_stop_the_end_of_a_continued_run(raw):
+    run(raw)
+    for path in (raw / "2D_Poses" / B).iterdir():
+        path.write_text("9,9," + "5000,5000,1," * 17)
+    for path in (raw / "out" / B).iterdir():
+        path.unlink()
+    shutil.copytree(raw / "2D_Silhouettes" / B, raw / "2D_Silhouettes" / "0002" / "c" / "s")
+    shutil.copytree(raw / "2D_Poses" / B, raw / "2D_Poses" / "0002" / "c" / "s")
+    with pytest.raises(KpstraError, match=r"different pixel frames.*pose file begins with"):
+        run(raw)
+    assert list((raw / "out").iterdir()) == []
+
+
+def test_no_usable_pose_stops_the_run(raw):
+    for path in list((raw / "2D_Poses").rglob("*.txt")):
+        path.rename(path.with_name("pose_" + path.name))
+    with pytest.raises(KpstraError, match="none of 40 frames in 2 sequences has a usable pose \\(40 missing\\)"):
+        run(raw)
+
+
+def test_errors_are_one_line(raw, capsys):
+    silhouettes, poses = raw / "2D_Silhouettes", raw / "2D_Poses"
+    (raw / "nothing").mkdir()
+    (raw / "file").write_text("")
+    (raw / "foreign").mkdir()
+    (raw / "foreign" / "thesis.tex").write_text("")
+    (raw / "odd").mkdir()
+    (raw / "odd" / "prepare.jsonl").write_text("hello\n")
+    cases = [
+        ((raw / "absent", poses, raw / "o"), (), "--silhouettes", "no such folder"),
+        ((silhouettes, raw / "absent", raw / "o"), (), "--poses", "no such folder"),
+        ((raw / "nothing", poses, raw / "o"), (), "--silhouettes", "no .png file in it"),
+        ((raw, poses, raw / "o"), (), "wrong layout", "a folder deeper"),
+        ((silhouettes / "0001", poses, raw / "o"), (), "wrong layout", "the folder that holds the ids"),
+        ((silhouettes, raw / "nothing", raw / "o"), (), "--poses", "no .txt file in it"),
+        ((silhouettes, poses, silhouettes / "o"), (), "--output", "lies inside --silhouettes"),
+        ((silhouettes, poses, poses), (), "--output", "lies inside --poses"),
+        ((silhouettes, poses, raw / "file"), (), "--output", "cannot be made"),
+        ((silhouettes, poses, raw / "file" / "o"), (), "--output", "cannot be made"),
+        ((silhouettes, poses, raw / "foreign"), (), "holds 'thesis.tex'", "new or empty folder"),
+        ((silhouettes, poses, raw / "odd"), (), "prepare.jsonl", "not a journal"),
+        ((silhouettes, poses, raw / "o"), ("--size", "63"), "--size 63", "even"),
+        ((silhouettes, poses, raw / "o"), ("--workers", "0"), "--workers 0", "1 or more"),
+    ]
+    for (a, b, c), options, *expected in cases:
+        assert main(["--silhouettes", str(a), "--poses", str(b), "--output", str(c), *options]) == 2
+        captured = capsys.readouterr()
+        assert captured.out == "" and captured.err.count("\n") == 1
+        assert captured.err.startswith("opengait-ext prepare: error: ")
+        for text in expected:
+            assert text in captured.err
+    assert (raw / "foreign" / "thesis.tex").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_output_that_cannot_be_written(raw):
+    (raw / "out").mkdir(mode=0o500)
+    with pytest.raises(KpstraError, match="not writable"):
+        run(raw)
+
+
+def test_two_runs_do_not_write_one_output(raw):
+    from opengait_ext.data.prepare.journal import Journal
+
+    (raw / "out").mkdir()
+    with Journal(raw / "out", {"kind": "exact", "size": 64}):
+        done = subprocess.run(command(raw, raw / "out"), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "another run is writing" in done.stderr
+
+
+def test_the_help_states_the_rules(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert "pixel sum of at most 10000" in text and "interpolated linearly" in text

@@ -1,0 +1,171 @@
+"""Runs of a made-up host, whose training is a line of Python: order, failures, interruptions, reports."""
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from plugins.benchmarks.leaderboard import Complexity, Host, Result, Row, Section
+from plugins.benchmarks.leaderboard.report import markdown, write_report
+from plugins.benchmarks.leaderboard.runner import FAILED, FINISHED, SKIPPED, locked, make_jobs, run_child, run_jobs
+from plugins.benchmarks.leaderboard.summary import Measured, collect
+from plugins.errors import KpstraError
+
+ROWS = (
+    Row("old", "Old & <others>", (5,), None, {"mAP": 30.5}),
+    Row("a", "A|1", (1,), "c", {"mAP": 70.0}),
+    Row("b", "B", (1, 2), "c", {"mAP": 71.0}, {"parameters": 2.0}, warm_start="a"),
+)
+SECTION = Section("fake", "Fake", "A & B", {"mAP": "mAP"}, ROWS)
+
+
+class FakeHost(Host):
+    """Each run writes ``weights``, then ``log`` with the number that its settings name."""
+
+    moving = ("place",)
+
+    def merged(self, jobs):
+        return [{"value": self.settings.get("value", "80"), "place": time.time(), "seed": job.seed} for job in jobs]
+
+    def next_command(self, job, settings):
+        if self.result(job.folder):
+            return None
+        if not (job.folder / "weights").exists():
+            code = f"open(r'{job.folder / 'weights'}', 'w')"
+        else:
+            code = f"open(r'{job.folder / 'log'}', 'w').write('{float(settings['value']) + job.seed}')"
+        if job.row.name == self.settings.get("broken"):
+            code = "import sys; print('first'); sys.exit('some error: nothing works')"
+        return [sys.executable, "-c", code if self.settings.get("broken") != "silent" else "pass", "-m"]
+
+    @staticmethod
+    def result(folder: Path):
+        log = folder / "log"
+        return Result({"mAP": float(log.read_text())}, log, 90.0, "abacus") if log.is_file() else None
+
+
+def runs(tmp_path, names=(), seeds=(0, 1), **settings):
+    said = []
+    host = FakeHost(Namespace(), settings)
+    outcomes = run_jobs(host, make_jobs(SECTION, names, seeds, tmp_path), said.append)
+    return {(outcome.job.row.name, outcome.job.seed): outcome for outcome in outcomes}, said
+
+
+def test_rows_run_in_order_and_finished_ones_are_skipped(tmp_path):
+    outcomes, _ = runs(tmp_path, ["b"], [0])
+    assert [(key, outcome.state) for key, outcome in outcomes.items()] == [(("a", 0), FINISHED), (("b", 0), FINISHED)]
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"}
+    outcomes, said = runs(tmp_path)
+    assert [outcome.state for outcome in outcomes.values()] == [SKIPPED, FINISHED, SKIPPED, FINISHED]
+    assert before == {path: path.stat().st_mtime_ns for path in before} and "[1/4] a seed 0: already finished" in said
+
+
+def test_a_failure_is_reported_and_the_rest_runs(tmp_path):
+    outcomes, _ = runs(tmp_path, seeds=[0], broken="b")
+    assert [outcome.state for outcome in outcomes.values()] == [FINISHED, FAILED]
+    assert "exit status 1: some error: nothing works (see " in outcomes["b", 0].message
+    outcomes, _ = runs(tmp_path, seeds=[3], broken="a")
+    assert outcomes["b", 3].message == "it starts from a seed 3, which failed"
+    assert "wrote no result" in runs(tmp_path, seeds=[4], broken="silent")[0]["a", 4].message
+
+
+def test_other_settings_do_not_enter_a_begun_folder(tmp_path):
+    runs(tmp_path, ["a"], value="80")
+    outcomes, _ = runs(tmp_path, ["a"], value="81")
+    assert {outcome.state for outcome in outcomes.values()} == {FAILED}
+    assert "begun with value '80', now '81'; choose another --results" in outcomes["a", 0].message
+    (tmp_path / "fake" / "a" / "seed0" / "settings.json").write_text("{")
+    assert "settings.json: not readable" in runs(tmp_path, ["a"])[0]["a", 0].message
+
+
+def test_what_cannot_be_run_is_named(tmp_path):
+    with pytest.raises(KpstraError, match="--rows c: no such row of Fake; there are old, a, b"):
+        make_jobs(SECTION, ["c"], [0], tmp_path)
+    with pytest.raises(KpstraError, match="--rows old: a published number only"):
+        make_jobs(SECTION, ["old"], [0], tmp_path)
+    with pytest.raises(KpstraError, match="--seeds -1"):
+        make_jobs(SECTION, ["a"], [-1], tmp_path)
+
+
+def test_one_runner_a_folder(tmp_path):
+    with locked(tmp_path), pytest.raises(KpstraError, match="another process is at this run"), locked(tmp_path):
+        pass
+
+
+def test_a_child_dies_with_its_runner(tmp_path):
+    """SIGKILL of the runner, which cannot clean up."""
+    child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    code = f"""
+import sys
+from pathlib import Path
+from plugins.benchmarks.leaderboard.runner import run_child
+run_child([sys.executable, "-c", "{child}"], Path("{tmp_path}/o"))
+"""
+    runner = subprocess.Popen([sys.executable, "-c", code])
+    while not (tmp_path / "o").exists() or not (tmp_path / "o").read_text().endswith("\n"):
+        time.sleep(0.02)
+    child = int((tmp_path / "o").read_text())
+    runner.send_signal(signal.SIGKILL)
+    runner.wait()
+    for _ in range(100):
+        try:
+            os.kill(child, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+        if Path(f"/proc/{child}/stat").read_text().split()[2] == "Z":
+            return
+    pytest.fail("the child goes on")
+
+
+def test_errors_of_an_earlier_command_are_not_quoted(tmp_path):
+    for text in ("old error", "new error"):
+        with pytest.raises(KpstraError, match=f"status 3: {text}"):
+            run_child([sys.executable, "-c", f"import sys; print('{text}'); sys.exit(3)"], tmp_path / "console")
+
+
+def test_mean_and_spread():
+    values = [80.0, 81.5, 79.0]
+    assert str(Measured.of(values)) == f"{sum(values) / 3:.2f} ± {statistics.stdev(values):.2f}"
+    assert str(Measured.of([80.0])) == "80.00"
+
+
+@pytest.fixture
+def reported(tmp_path):
+    runs(tmp_path, ["a"], [0, 2])
+    (tmp_path / "fake" / "a" / "seed5").mkdir()
+    return collect(SECTION, ROWS, tmp_path, FakeHost.result, {"c": Complexity(1_234_000, 2_500_000_000)})
+
+
+def test_the_report_shows_paper_and_measured(tmp_path, reported):
+    text = markdown(SECTION, reported, tmp_path)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    assert rows[0][:6] == ["Table", "model", "mAP paper", "mAP measured", "seeds", "params paper (M)"]
+    assert rows[2] == ["5", "Old & <others>", "30.5", "paper only", "", "", "", ""]
+    assert rows[3] == ["1", "A&#124;1", "70.0", "81.00 ± 1.41", "2", "", "1.23", "2.5"]
+    assert rows[4] == ["1, 2", "B", "71.0", "not measured", "", "2.0", "1.23", "2.5"]  # nobody published MACs
+    assert "not finished, so not counted (row, seeds): a 5" in text and "a seed 2: mAP 82.00 (fake/a/seed2/log)" in text
+
+
+def test_changed_settings_are_marked(tmp_path):
+    runs(tmp_path, ["a"], [0], value="60")
+    lines = collect(SECTION, ROWS, tmp_path, FakeHost.result, {})
+    text = markdown(SECTION, lines, tmp_path)
+    assert "| 60.00 † |" in text and "(fake/a/seed0/log; changed: value=60)" in text
+
+
+def test_the_page_is_well_formed(tmp_path, reported):
+    paths = write_report(SECTION, reported, tmp_path, tmp_path / "out")
+    assert [path.name for path in paths] == ["report.md", "report.html"]
+    page = ElementTree.fromstring(paths[1].read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>\n"))
+    cells = [[cell.text or "" for cell in row] for row in page.iter("tr")]
+    assert len(cells) == 4 and len({len(row) for row in cells}) == 1
+    assert cells[1][1] == "Old & <others>" and cells[2][3] == "81.00 ± 1.41"
+    assert [cell.get("class") for cell in page.iter("td") if cell.get("class")] == ["absent", "measured", "absent"]

@@ -1,0 +1,114 @@
+"""The leaderboards' files: what they say agrees with the README, and mistakes in them are named."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from plugins.benchmarks.leaderboard import read_table
+from plugins.benchmarks.leaderboard.cli import end_lists, pairs
+from plugins.common.files import resolve_config
+from plugins.errors import KpstraError
+
+ROOT = Path(__file__).parents[4]
+SECTIONS = [("reid", "Market1501"), ("gait", "Gait3D")]
+
+
+def readme_table(heading: str) -> list[dict[str, str]]:
+    """The rows of the first table below a heading, by column."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2]
+    lines = [line for line in text.partition("\n## ")[0].splitlines() if line.startswith("|")]
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [dict(zip(table[0], row, strict=True)) for row in table[2:]]
+
+
+@pytest.mark.parametrize(("name", "title"), SECTIONS)
+def test_the_rows_are_the_readmes(name, title):
+    """Each README row's tables, configuration and published numbers, and no row is missing there."""
+    section = read_table("leaderboard", name)
+    rows = {f"configs/{row.config}.yaml": row for row in section.rows if row.config and row.tables}
+    shown = readme_table(f"Leaderboard: {title}")
+    for cells in shown:
+        row = rows.pop(re.search(r"\((.+)\)", cells["configuration"])[1])
+        assert cells["Table"] == ", ".join(map(str, row.tables))
+        published = {key.removesuffix(" paper"): float(value) for key, value in cells.items() if key.endswith(" paper")}
+        assert published == {
+            heading: row.paper[metric] for metric, heading in section.metrics.items() if heading in published
+        }
+    assert shown and not rows
+
+
+def test_published_complexities_are_the_readmes():
+    rows = {row.name: row for row in read_table("leaderboard", "reid").rows}
+    units = {"M": 1e6, "G": 1e9}
+    for cells in readme_table("Complexity"):
+        published = rows[cells["model"].split()[0]].complexity
+        for column, key, unit in (("params paper", "parameters", 1e6), ("FLOPs paper", "macs", 1e9)):
+            number, _, letter = cells[column].partition(" ")
+            expected = float(number) * units[letter] if number else None
+            assert (published[key] * unit if key in published else None) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("table", ["leaderboard", "leaderboard_pets"])
+@pytest.mark.parametrize(("section", "folder"), [("reid", "reid"), ("gait", "opengait")])
+def test_every_named_configuration_is_the_hosts(table, section, folder):
+    for row in read_table(table, section).rows:
+        if row.config is not None:
+            assert resolve_config(row.config).parent.name == folder
+
+
+def test_every_published_row_is_there():
+    """Table 5 of the KP-RPE paper has nine rows, seven of which have no configuration here."""
+    gait = [row for row in read_table("leaderboard", "gait").rows if row.tables]
+    assert len(gait) == 9 and sum(row.config is None for row in gait) == 7
+    reid = read_table("leaderboard", "reid").rows
+    assert [sum(number in row.tables for row in reid) for number in (1, 3, 4)] == [9, 3, 5]
+
+
+VALID = {"title": "T", "metrics": {"mAP": "mAP"}, "rows": [{"name": name, "config": None} for name in ("a", "b")]}
+MISTAKES = {
+    "rws": ({"rws": []}, r"reid\.rws: unknown key \(did you mean 'rows'\?\)"),
+    "row key": ({"rows": [{"name": "a", "confg": None}]}, r"rows\.0\.confg: unknown key \(did you mean 'config'\?\)"),
+    "missing": ({"rows": [{"name": "a"}]}, r"rows\.0: `config` is missing"),
+    "metric": ({"rows": [{"name": "a", "config": None, "paper": {"MAP": 1}}]}, r"paper\.MAP: unknown key"),
+    "number": ({"rows": [{"name": "a", "config": None, "paper": {"mAP": "x"}}]}, "'x': expected a number"),
+    "cost": ({"rows": [{"name": "a", "config": None, "complexity": {"flops": 1}}]}, r"complexity\.flops: unknown key"),
+    "config": ({"rows": [{"name": "a", "config": "reid/resnet50_strra"}]}, "did you mean 'reid/resnet50_stra.*'"),
+    "twice": ({"rows": [{"name": "a", "config": None}] * 2}, "'a' is given twice"),
+    "warm": ({"rows": [{"name": "a", "config": None, "warm_start": "b"}]}, "a.warm_start: 'b': expected the name"),
+    "slash": ({"rows": [{"name": "a/b", "config": None}]}, "no / in it"),
+    "tables": ({"rows": [{"name": "a", "config": None, "tables": 1}]}, "tables: 1: expected a list"),
+    "rows": ({"rows": 3}, "rows: 3: expected a list of rows"),
+    "row": ({"rows": [3]}, r"rows\.0: 3: expected keys and values"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_in_a_file(tmp_path, mistake):
+    change, message = MISTAKES[mistake]
+    path = tmp_path / "table.yaml"
+    path.write_text(yaml.dump({"reid": {**VALID, **change}}))
+    with pytest.raises(KpstraError, match=rf"table\.yaml: .*{message}"):
+        read_table(str(path), "reid")
+
+
+def test_a_file_without_the_section(tmp_path):
+    path = tmp_path / "table.yaml"
+    path.write_text(yaml.dump({"reid": VALID}))
+    assert [row.name for row in read_table(str(path), "reid").chosen(["b"])] == ["b"]
+    with pytest.raises(KpstraError, match=r"no section 'gait'; there are reid"):
+        read_table(str(path), "gait")
+    path.write_text("[1]")
+    with pytest.raises(KpstraError, match=r"table\.yaml: expected keys and values"):
+        read_table(str(path), "reid")
+
+
+def test_lists_end_where_settings_begin():
+    assert end_lists(["run", "--seeds", "0", "1", "a.b", "2"]) == ["run", "--seeds", "0", "1", "--", "a.b", "2"]
+    assert end_lists(["run", "--rows", "x", "y", "a=2"]) == ["run", "--rows", "x", "y", "--", "a=2"]
+    ended = ["run", "--seeds", "0", "--root", "d.e", "a.b=1"]
+    assert end_lists(ended) == ended
+    assert pairs(["a.b=1=2", "c", "d"]) == {"a.b": "1=2", "c": "d"}
+    with pytest.raises(KpstraError, match="c: expected key=value"):
+        pairs(["c"])

@@ -1,0 +1,194 @@
+"""`reid-ext leaderboard` on the shipped crops: two seeds, a SIGKILL in the middle, the report, the cards."""
+
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from reid_data import COMPLEXITY
+
+from reid_ext.benchmarks.leaderboard import TorchreidHost, complexity, main
+
+ROOT = Path(__file__).parents[3]
+EPOCHS = 2
+SMALL = ["data.height=64", "data.width=32", "train.print_freq", "1", "use_gpu=False", f"train.max_epoch={EPOCHS}"]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Two rows of the same small network, and one of the paper alone."""
+    rows = [{"name": name, "config": "reid/pets_mobilenetv2_stra"} for name in ("first", "second")]
+    section = {
+        "title": "pets",
+        "metrics": {"mAP": "mAP", "Rank-1": "rank-1"},
+        "rows": [{"name": "others", "config": None, "paper": {"mAP": 12.5}}, *rows],
+    }
+    path = tmp_path_factory.mktemp("table") / "table.yaml"
+    path.write_text(yaml.dump({"reid": section}))
+    return path
+
+
+def arguments(table, results, *more):
+    root = ROOT / "tests" / "data" / "pets-mini"
+    return ["run", "--table", str(table), "--results", str(results), "--root", str(root), "--rows", "first", *more]
+
+
+def checkpoint(folder, epoch):
+    return folder / "model" / f"model.pth.tar-{epoch}"
+
+
+@pytest.fixture(scope="module")
+def finished(table, tmp_path_factory):
+    """Two seeds; the runner is killed in the second, when two epochs are done, and started again."""
+    results = tmp_path_factory.mktemp("results")
+    command = arguments(table, results, "--seeds", "0", "1", *SMALL)
+    runner = subprocess.Popen(
+        [sys.executable, "-m", "reid_ext", "leaderboard", *command],
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    first, second = (results / "reid" / "first" / f"seed{seed}" for seed in (0, 1))
+    while not checkpoint(second, EPOCHS - 1).is_file() and runner.poll() is None:
+        time.sleep(0.02)
+    runner.send_signal(signal.SIGKILL)
+    assert runner.wait() == -signal.SIGKILL and not checkpoint(second, EPOCHS).is_file()
+    complete = {
+        path: path.stat().st_mtime_ns
+        for path in [*first.rglob("*"), checkpoint(second, 1)]
+        if path.is_file() and path.name != ".lock"
+    }
+    assert main(command) == 0
+    assert complete == {path: path.stat().st_mtime_ns for path in complete}
+    return table, results, command
+
+
+def logged(folder: Path) -> dict[str, float]:
+    """The last evaluation in a run's newest log."""
+    log = max(folder.glob("*.log-*"), key=lambda path: path.stat().st_mtime).read_text()
+    found = re.findall(r"^(mAP|Rank-1) *: (.+)%", log.rpartition("** Results **")[2], re.MULTILINE)
+    return {name: float(value) for name, value in found}
+
+
+def test_a_killed_runner_goes_on_and_repeats_nothing(finished, capsys):
+    _, results, command = finished
+    second = results / "reid" / "first" / "seed1"
+    logs = sorted(second.glob("train.log-*"))
+    assert len(logs) == 2 and f"Resuming {checkpoint(second, EPOCHS - 1)}" in logs[1].read_text()
+    assert "epoch: [1/" not in logs[1].read_text() and len(list(second.parent.glob("seed0/*.log-*"))) == 1
+    assert main(command) == 0
+    assert "0 finished, 2 already finished, 0 failed" in capsys.readouterr().out
+
+
+def test_the_report_is_what_the_logs_say(finished, tmp_path, capsys):
+    table, results, _ = finished
+    assert main(["report", "--table", str(table), "--results", str(results), "--output", str(tmp_path)]) == 0
+    assert "1 of 3 rows measured" in capsys.readouterr().out
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (tmp_path / "report.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("|")
+    ]
+    runs = [logged(results / "reid" / "first" / f"seed{seed}") for seed in (0, 1)]
+    for metric, heading in (("mAP", "mAP measured"), ("Rank-1", "rank-1 measured")):
+        column, values = rows[0].index(heading), [run[metric] for run in runs]
+        shown = re.findall(r"[\d.]+", rows[3][column])
+        assert [float(number) for number in shown] == pytest.approx(
+            [statistics.fmean(values), statistics.stdev(values)], abs=0.006
+        )
+        assert rows[2][column] == "paper only" and rows[4][column] == "not measured"
+    assert rows[3][rows[0].index("seeds")] == "2"
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert len(list(ElementTree.fromstring(page.partition("\n")[2]).iter("tr"))) == 4
+
+
+def test_an_evaluation_in_between_is_no_result(tmp_path):
+    log = tmp_path / "train.log-1"
+    log.write_text("** Results **\nmAP: 10.0%\nRank-1  : 20.0%\nepoch: [2/3]\n")
+    assert TorchreidHost.result(tmp_path) is None
+    log.write_text(log.read_text() + "=> Final test\n** Results **\nmAP: 11.0%\n")
+    assert TorchreidHost.result(tmp_path) is None  # cut short
+    log.write_text(log.read_text() + "Rank-1  : 21.0%\nElapsed 1:02:03\n")
+    result = TorchreidHost.result(tmp_path)
+    assert result.metrics == {"mAP": 11.0, "Rank-1": 21.0} and result.seconds == 3723
+
+
+def test_a_trained_network_is_only_tested(finished, tmp_path):
+    """Killed between the last epoch and its test."""
+    table, results, _ = finished
+    folder = tmp_path / "reid" / "first" / "seed0"
+    checkpoint(folder, EPOCHS).parent.mkdir(parents=True)
+    checkpoint(folder, EPOCHS).write_bytes(checkpoint(results / "reid" / "first" / "seed0", EPOCHS).read_bytes())
+    assert main(arguments(table, tmp_path, *SMALL)) == 0
+    assert not list(folder.glob("train.log-*"))
+    assert logged(folder) == logged(results / "reid" / "first" / "seed0")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--rows", "frist"], "--rows frist: no such row of pets (did you mean 'first'?)"),
+        (["train.max_epoh=3"], "train.max_epoh: '3': unknown key (did you mean 'train.max_epoch'?)"),
+        (["train.max_epoch"], "train.max_epoch: expected key=value"),
+        (["--root", "/nonexistent"], "Expected, with --root /nonexistent"),
+        (["--table", "leaderbord"], "leaderbord: no such configuration"),
+    ],
+)
+def test_mistakes(table, tmp_path, capsys, more, message):
+    """One message, status 2, before anything is started."""
+    assert main(arguments(table, tmp_path / "results", *more)) == 2
+    errors = capsys.readouterr().err
+    assert message in errors and "Traceback" not in errors and not (tmp_path / "results").exists()
+
+
+def test_a_failed_run_does_not_stop_the_others(table, tmp_path, capsys):
+    damaged = checkpoint(tmp_path / "reid" / "first" / "seed0", 1)
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"no checkpoint")
+    opts = [*SMALL[:-1], "train.max_epoch=1"]
+    assert main(arguments(table, tmp_path, "second", "--seeds", "0", *opts)) == 1
+    out = capsys.readouterr().out
+    assert "1 finished, 0 already finished, 1 failed" in out
+    assert "failed: first seed 0: exit status 2: reid-ext: error: " in out and "damaged, cut short" in out
+
+
+@pytest.mark.parametrize("name", ["resnet50_stra", "resnet50_nonlocal", "mobilenetv2_x1_0_ls1"])
+def test_complexity_is_the_one_that_is_tested(name):
+    counted = complexity(name)
+    millions, giga = COMPLEXITY[name]
+    assert counted.macs / 1e9 == pytest.approx(giga, rel=0.01)
+    assert millions is None or counted.parameters / 1e6 == pytest.approx(millions, rel=0.01)
+
+
+def test_the_cards_are_what_the_command_makes(tmp_path):
+    """No drift; after a change run `reid-ext leaderboard cards`."""
+    assert main(["cards", "--configs", str(ROOT / "configs"), "--output", str(tmp_path)]) == 0
+    made = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
+    assert made.keys() == {f"{path.stem}.md" for path in (ROOT / "configs" / "reid").glob("*.yaml")}
+    committed = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "cards").glob("*.md")}
+    assert made == {name: committed.get(name) for name in made}
+
+
+def test_a_card_quotes_what_runs_measured(finished, tmp_path, capsys):
+    table, results, _ = finished
+    configs = tmp_path / "configs"
+    (configs / "reid").mkdir(parents=True)
+    for name in ("data.yaml", "reid/pets_mobilenetv2_stra.yaml"):
+        (configs / name).write_text((ROOT / "configs" / name).read_text(encoding="utf-8"))
+    for name in ("leaderboard.yaml", "leaderboard_pets.yaml"):
+        (configs / name).write_text(table.read_text())
+    command = ["cards", "--configs", str(configs), "--output", str(tmp_path / "cards"), "--results", str(results)]
+    assert main(command) == 0
+    card = (tmp_path / "cards" / "pets_mobilenetv2_stra.md").read_text(encoding="utf-8")
+    mean = statistics.fmean(logged(results / "reid" / "first" / f"seed{seed}")["mAP"] for seed in (0, 1))
+    assert f"| mAP | not published | {mean:.2f} ± " in card and "seconds on " in card
+    assert "other settings than the configuration's: data.height=64" in card
+    (configs / "data.yaml").write_text("data: []")
+    assert main(command) == 2
+    assert "no entry fits reid/pets_mobilenetv2_stra" in capsys.readouterr().err

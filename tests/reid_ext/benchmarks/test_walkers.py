@@ -1,0 +1,129 @@
+"""`reid-ext walkers`: Market-1501's layout, the host on it, resuming, mistakes."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import cv2
+import numpy as np
+import pytest
+
+from reid_ext.__main__ import main as reid
+from reid_ext.benchmarks.walkers import BASE, GALLERY, QUERY, TRAIN, main
+
+SMALL = ["--identities", "7", "--train", "3", "--cameras", "3", "--crops", "3"]
+
+
+def contents(output):
+    return {str(p.relative_to(output)): p.read_bytes() for p in sorted(output.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("crops") / "data"
+    assert main(["--output", str(root), *SMALL]) == 0
+    return root
+
+
+def test_layout(root):
+    files = {folder: sorted(p.name for p in (root / BASE / folder).iterdir()) for folder in (TRAIN, QUERY, GALLERY)}
+    assert {folder: len(names) for folder, names in files.items()} == {TRAIN: 27, QUERY: 12, GALLERY: 24}
+    for names in files.values():
+        assert all(re.fullmatch(r"\d{4}_c[1-3]s1_\d{6}_00\.jpg", name) for name in names)
+    assert {name[:4] for name in files[TRAIN]} == {"0001", "0002", "0003"}
+    tested = {"0004", "0005", "0006", "0007"}
+    assert {name[:4] for name in files[QUERY]} == {name[:4] for name in files[GALLERY]} == tested
+    assert Counter(name[:7] for name in files[GALLERY]).most_common()[-1][1] == 2
+    crop = cv2.imread(str(root / BASE / TRAIN / files[TRAIN][0]))
+    assert crop.shape == (128, 64, 3) and crop.std() > 10
+    assert json.loads((root / "walkers.json").read_text())["crops"] == 3
+
+
+def test_cameras_differ_in_background(root):
+    def corner(camera):
+        crops = [cv2.imread(str(p)) for p in sorted((root / BASE / TRAIN).glob(f"*_c{camera}s1_*"))]
+        return np.median([crop[:8, :8].mean((0, 1)) for crop in crops], axis=0)
+
+    assert min(np.abs(corner(a) - corner(b)).max() for a, b in ((1, 2), (1, 3), (2, 3))) > 4
+
+
+def test_torchreid_trains_and_tests_on_it(root, tmp_path, capsys):
+    assert (
+        reid(
+            [
+                "--root",
+                str(root),
+                "model.name",
+                "mobilenetv2_x1_0_stra",
+                "model.pretrained",
+                "False",
+                "data.height",
+                "64",
+                "data.width",
+                "32",
+                "data.workers",
+                "0",
+                "use_gpu",
+                "False",
+                "train.max_epoch",
+                "1",
+                "train.batch_size",
+                "13",
+                "data.save_dir",
+                str(tmp_path),
+            ]
+        )
+        == 0
+    )
+    out = capsys.readouterr().out
+    assert "mAP:" in out and re.search(r"train +\| +3 \| +27 \| +3", out)
+
+
+def test_killed_and_rerun_writes_the_same_bytes(tmp_path):
+    assert main(["--output", str(tmp_path / "whole"), *SMALL, "--crops", "30"]) == 0
+    output = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reid_ext", "walkers", "--output", str(output), *SMALL, "--crops", "30"],
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while sum(1 for _ in (output / BASE).rglob("*.jpg")) < 10:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    there = {p: p.stat().st_mtime_ns for p in (output / BASE).rglob("*.jpg")}
+    assert 10 <= len(there) < 630
+    assert main(["--output", str(output), *SMALL, "--crops", "30"]) == 0
+    assert contents(output) == contents(tmp_path / "whole")
+    assert all(p.stat().st_mtime_ns == stamp for p, stamp in there.items())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--train", "7"], "--train 7"),
+        (["--train", "5"], "10 gallery crops"),
+        (["--identities", "1600"], "--identities 1600"),
+        (["--cameras", "7"], "--cameras 7"),
+        (["--crops", "1"], "--crops 1"),
+        (["--seed", "-1"], "--seed -1"),
+        (["--clothing", "-1"], "clothing -1"),
+        (["--light", "nan"], "--light nan"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(tmp_path, capsys, options, message):
+    assert main(["--output", str(tmp_path / "out"), *SMALL, *options]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("reid-ext walkers: error: ") and message in err and err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_settings_are_refused(root, capsys):
+    assert main(["--output", str(root), *SMALL, "--seed", "3"]) == 2
+    assert "was begun with seed 0, not 3" in capsys.readouterr().err

@@ -1,0 +1,171 @@
+"""The schema is torchreid's, and every mistake in it is one message with file, key and value."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+from plugins.errors import KpstraError
+from reid_ext.host import torchreid
+from reid_ext.settings import load as config
+from reid_ext.settings import schema
+from reid_ext.settings.load import flatten, get_default_config, load_config
+
+CONFIGS = Path(__file__).parents[3] / "configs" / "reid"
+SHIPPED = sorted(path for path in CONFIGS.glob("*.yaml") if not path.stem.startswith(("pets_", "walkers_")))
+
+
+@pytest.fixture(scope="module")
+def upstream():
+    home = os.environ.get("TORCHREID_HOME")
+    path = Path(home or "", "scripts", "default_config.py")
+    if not home or not path.is_file():
+        pytest.skip("TORCHREID_HOME names no torchreid checkout with scripts/default_config.py")
+    spec = importlib.util.spec_from_file_location("upstream_default_config", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_schema_is_upstreams(upstream):
+    ours = dict(flatten(get_default_config()))
+    theirs = dict(flatten(upstream.get_default_config()))
+    added = {key for key in ours if key not in theirs}
+    assert added == {"use_gpu", "stra.weight_d", "stra.pretrained_path", "stra.pretrained_last_stage"}
+    assert {key: ours[key] for key in theirs} == theirs
+
+
+def test_host_arguments_are_upstreams(upstream):
+    cfg = get_default_config()
+    # a value of its own for every key, so that a swapped pair shows
+    for i, key in enumerate(dict(flatten(cfg))):
+        section, _, name = key.rpartition(".")
+        node = cfg
+        for part in filter(None, section.split(".")):
+            node = node[part]
+        node[name] = i
+    cfg.data.type = "image"
+    assert config.datamanager_kwargs(cfg) == upstream.imagedata_kwargs(cfg)
+    assert config.optimizer_kwargs(cfg) == upstream.optimizer_kwargs(cfg)
+    assert config.scheduler_kwargs(cfg) == upstream.lr_scheduler_kwargs(cfg)
+    assert config.engine_run_kwargs(cfg) == upstream.engine_run_kwargs(cfg)
+    cfg.data.type = "video"
+    assert config.datamanager_kwargs(cfg) == upstream.videodata_kwargs(cfg)
+
+
+def test_choices_are_the_hosts():
+    assert set(schema.CHOICES["train.optim"]) == set(torchreid.optim.optimizer.AVAI_OPTIMS)
+    assert set(schema.CHOICES["train.lr_scheduler"]) == set(torchreid.optim.lr_scheduler.AVAI_SCH)
+    assert set(schema.SAMPLERS) == set(torchreid.data.sampler.AVAI_SAMPLERS)
+
+
+def test_later_sources_win(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("data: {root: a, height: 64}\ntrain: {lr: 3e-4, gamma: 1}\n")
+    cfg = load_config(str(path), ["train.lr", "0.1", "data.transforms", "['random_crop']"], root="b", sources=["viper"])
+    assert (cfg.data.root, cfg.data.height, cfg.train.lr, cfg.train.gamma) == ("b", 64, 0.1, 1.0)
+    assert (cfg.data.sources, cfg.data.targets, cfg.data.transforms) == (["viper"], ["market1501"], ["random_crop"])
+    assert isinstance(cfg.train.gamma, float)
+
+
+@pytest.mark.parametrize(
+    ("opts", "parts"),
+    [
+        (["train.bath_size", "8"], ["train.bath_size", "'8'", "did you mean 'train.batch_size'"]),
+        (["lr", "0.1"], ["lr", "did you mean 'train.lr'"]),
+        (["train", "3"], ["train", "section", "train.lr"]),
+        (["train.lr", "fast"], ["train.lr", "'fast'", "float"]),
+        (["data.workers", "1.5"], ["data.workers", "int"]),
+        (["model.pretrained", "1"], ["model.pretrained", "bool"]),
+        (["data.sources", "market1501"], ["data.sources", "list", "['market1501']"]),
+        (["data.norm_mean", "[1, 2, 'x']"], ["data.norm_mean", "'x'"]),
+        (["train.lr"], ["train.lr", "need a value"]),
+        (["train.lr", "1", "--root", "x"], ["--root", "options come before"]),
+        (["loss.name", "tripllet"], ["loss.name", "'tripllet'", "softmax, triplet", "did you mean 'triplet'"]),
+        (["data.type", "images"], ["data.type", "'images'", "image, video"]),
+        (["data.transforms", "['random_flop']"], ["data.transforms", "'random_flop'", "random_flip"]),
+        (["train.batch_size", "0"], ["train.batch_size", "1 or more"]),
+        (["test.ranks", "[]"], ["test.ranks", "1 or more"]),
+        (["test.ranks", "[1, 60]"], ["test.ranks", "60", "50"]),
+        (["data.targets", "[]"], ["data.targets", "at least one"]),
+        (["test.visrank", "True"], ["test.visrank", "test.evaluate True"]),
+        (["loss.name", "triplet", "train.fixbase_epoch", "2"], ["train.fixbase_epoch", "weight_x"]),
+    ],
+)
+def test_mistakes_on_the_command_line(opts, parts):
+    with pytest.raises(KpstraError) as error:
+        load_config(opts=opts)
+    assert all(part in str(error.value) for part in parts), error.value
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("train: {lrr: 1}", ["train.lrr", "1", "did you mean 'train.lr'"]),
+        ("stra: {weight: {d: 1}}", ["stra.weight", "did you mean 'stra.weight_d'"]),
+        ("loss: softmax", ["loss", "'softmax'", "loss.name"]),
+        ("loss: {name: tripllet}", ["loss.name", "'tripllet'", "triplet"]),
+        ("data: {height: tall}", ["data.height", "'tall'", "int"]),
+        ("train: {lr: [", ["not readable as YAML", "line 1"]),
+        ("- a\n- b", ["expected sections"]),
+    ],
+)
+def test_mistakes_in_a_file_name_it(tmp_path, text, parts):
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(KpstraError) as error:
+        load_config(str(path))
+    assert all(part in str(error.value) for part in [str(path), *parts]), error.value
+    assert "\n" not in str(error.value)
+
+
+def test_unknown_configuration_names_the_nearest():
+    with pytest.raises(KpstraError, match="resnet50_stra"):
+        load_config("configs/reid/resnet50_strra.yaml")
+
+
+def test_text_stays_text():
+    assert load_config(opts=["data.save_dir", "2024"]).data.save_dir == "2024"
+    assert load_config(opts=["model.name", "'resnet50'"]).model.name == "resnet50"
+
+
+def test_defaults_are_not_shared():
+    get_default_config().data.sources.append("viper")
+    assert get_default_config().data.sources == ["market1501"]
+
+
+def test_use_gpu_without_a_gpu(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert load_config().use_gpu is False
+    with pytest.raises(KpstraError, match="use_gpu"):
+        load_config(opts=["use_gpu", "True"])
+
+
+def test_every_row_of_the_tables_has_a_configuration():
+    baselines = {"resnet50_fc512", "se_resnet50_fc512"}
+    from reid_ext.models.factory import MODELS
+
+    assert {path.stem for path in SHIPPED} == set(MODELS) | baselines
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_configuration_is_the_papers_recipe(path):
+    cfg = load_config(f"configs/reid/{path.name}")
+    assert (cfg.model.name, cfg.data.save_dir) == (path.stem, f"log/{path.stem}")
+    assert set(cfg.data.transforms) == {"random_flip", "random_crop", "random_erase"}
+    assert (cfg.data.height, cfg.data.width, cfg.data.sources, cfg.data.targets) == (
+        256,
+        128,
+        ["market1501"],
+        ["market1501"],
+    )
+    train = cfg.train
+    assert (train.optim, train.lr, train.weight_decay, train.batch_size) == ("adam", 3e-4, 5e-4, 32)
+    assert (train.lr_scheduler, train.stepsize, train.gamma, train.max_epoch) == ("single_step", [20], 0.2, 100)
+    assert train.fixbase_epoch == 8
+    assert (cfg.loss.name, cfg.loss.softmax.label_smooth, cfg.stra.weight_d) == ("softmax", True, 1.0)
+    assert (cfg.test.normalize_feature, cfg.test.dist_metric, cfg.test.rerank) == (True, "euclidean", False)
+    defaults = dict(flatten(get_default_config()))
+    written = list(config._leaves(config._read_yaml(path), get_default_config()))
+    assert [key for key, value in written if defaults[key] == value] == []  # nothing repeated

@@ -1,0 +1,113 @@
+"""`reid_ext.extractor` and `reid-ext export`."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from plugins.errors import KpstraError
+from reid_ext.commands.export import main
+from reid_ext.extractor import FeatureExtractor
+from reid_ext.host import torchreid
+from reid_ext.models.factory import register
+
+NAME = "mobilenetv2_x1_0_stra"
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A network whose batch norms have seen something, so that its features are not all but zero."""
+    register()
+    torch.manual_seed(0)
+    network = torchreid.models.build_model(NAME, 3, pretrained=False, use_gpu=False)
+    with torch.no_grad():
+        network(torch.randn(8, 3, 64, 32))
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def weights(model, tmp_path_factory):
+    """Saved as torchreid saves: under DataParallel's names, with a NumPy rank1."""
+    path = tmp_path_factory.mktemp("weights") / "model.pth.tar-1"
+    state = {f"module.{name}": value for name, value in model.state_dict().items()}
+    torch.save({"state_dict": state, "epoch": 1, "rank1": np.float64(0.5)}, path)
+    return path
+
+
+@pytest.fixture
+def crop(market_root):
+    return sorted((market_root / "market1501" / "Market-1501-v15.09.15" / "query").glob("*.jpg"))[0]
+
+
+def test_features_are_those_of_the_test(model, weights, crop):
+    """For paths, arrays and tensors: as the host's test transform and the network give them."""
+    extractor = FeatureExtractor(NAME, weights, (64, 32), device="cpu")
+    _, transform = torchreid.data.transforms.build_transforms(64, 32, transforms=None)
+    tensor = transform(Image.open(crop).convert("RGB"))[None]
+    with torch.no_grad():
+        wanted = model(tensor)
+    array = np.asarray(Image.open(crop).convert("RGB"))
+    for given in (str(crop), crop, array, tensor, tensor[0]):
+        torch.testing.assert_close(extractor(given), wanted)
+    both = extractor([str(crop), array])
+    torch.testing.assert_close(both, wanted.expand(2, -1))
+    assert wanted.shape == (1, 1280) and wanted.abs().max() > 1e-3
+
+
+def test_a_model_of_the_host_s_own(tmp_path):
+    torch.manual_seed(0)
+    network = torchreid.models.build_model("osnet_x0_25", 3, pretrained=False, use_gpu=False).eval()
+    torch.save(network.state_dict(), tmp_path / "x.pth")
+    images = torch.randn(1, 3, 64, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            FeatureExtractor("osnet_x0_25", tmp_path / "x.pth", device="cpu")(images), network(images)
+        )
+
+
+def test_mistakes(model, weights, tmp_path):
+    with pytest.raises(KpstraError, match=r"gone.pth: no such checkpoint file"):
+        FeatureExtractor(NAME, tmp_path / "gone.pth")
+    with pytest.raises(KpstraError, match=r"model_name: 'resnet50_stla' is not one of .*did you mean 'resnet50_stra'"):
+        FeatureExtractor("resnet50_stla", weights)
+    some = dict(list(model.state_dict().items())[:50])
+    torch.save(some, tmp_path / "some.pth")
+    with pytest.raises(KpstraError, match=r"some.pth: \d+ of this model's tensors are not in the file"):
+        FeatureExtractor(NAME, tmp_path / "some.pth", device="cpu")
+    extractor = FeatureExtractor(NAME, weights, (64, 32), device="cpu")
+    for wrong, message in (
+        (torch.zeros(1, 1, 64, 32), "expected floats"),
+        (str(tmp_path / "no.jpg"), "no.jpg"),
+        (torch.full((1, 3, 64, 32), float("nan")), "not finite"),
+        (3, "int"),
+        ([3], "expected paths"),
+        (np.zeros((2, 3, 64, 32, 1)), "expected paths"),
+    ):
+        with pytest.raises(KpstraError, match=message):
+            extractor(wrong)
+
+
+def test_mistakes_of_the_command_line(weights, tmp_path, capsys):
+    output = str(tmp_path / "x.onnx")
+    for options, message in (
+        (["--model", "resnet50_stla", "--weights", str(weights)], "model_name: 'resnet50_stla'"),
+        (["--model", NAME, "--weights", "gone.pth"], "gone.pth: no such checkpoint file"),
+        (["--config-file", "reid/none", "--weights", str(weights)], "no such configuration"),
+    ):
+        assert main([*options, "--output", output]) == 2
+        err = capsys.readouterr().err
+        assert err.startswith("reid-ext export: error: ") and message in err and err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_export(model, weights, tmp_path, capsys):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    path = tmp_path / "x.onnx"
+    assert main(["--config-file", f"reid/{NAME}", "--weights", str(weights), "--output", str(path)]) == 0
+    assert f"{path}: features equal torch's" in capsys.readouterr().out
+    images = torch.randn(5, 3, 256, 128)
+    with torch.no_grad():
+        wanted = model(images)
+    found = onnxruntime.InferenceSession(path).run(["features"], {"images": images.numpy()})[0]
+    np.testing.assert_allclose(found, wanted, atol=1e-4 * float(wanted.abs().max()))
