@@ -3,8 +3,9 @@
 Kim, Su, Liu, Jain, Liu: KeyPoint Relative Position Encoding for Face Recognition, CVPR 2024.
 """
 
+from .config import KPRPEConfig
 from .context import Keypoints
-from .inject import KPRPEConfig, KPRPEHandle, inject_kprpe
+from .inject import KPRPEHandle, inject_kprpe
 from .position.buckets import relative_buckets
 from .position.global_grid import KeypointRPE
 from .position.windows import WindowedKeypointRPE

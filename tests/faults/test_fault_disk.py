@@ -181,7 +181,8 @@ def test_walkers(tmp_path, record, package):
     arguments = [
         sys.executable,
         "-m",
-        f"{package}.walkers",
+        package,
+        "walkers",
         "--output",
         str(tmp_path / "out"),
         "--identities",
@@ -191,7 +192,7 @@ def test_walkers(tmp_path, record, package):
         *size[package],
     ]
     done = limited(arguments, 0)
-    told(done, f"{package}.walkers")
+    told(done, f"{package.replace('_', '-')} walkers")
     data = [path for path in tmp_path.rglob("*") if path.suffix in (".pkl", ".jpg", ".json") and path.is_file()]
     assert [path for path in data if not path.stat().st_size] == []
     record(FULL, NAMED)

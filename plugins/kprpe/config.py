@@ -1,0 +1,55 @@
+"""The settings of KP-RPE in a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+from ..errors import KpstraError, nearest, one_of
+from .position.buckets import DISTANCES
+from .position.table import FORMULATIONS
+from .position.windows import GRIDS
+
+MODES = ("replace", "add")
+
+
+@dataclass(frozen=True)
+class KPRPEConfig:
+    """What to inject.
+
+    Args:
+        num_keypoints: L.
+        formulation, distance, ratio: see :class:`KeypointRPE`.
+        grid: ``window`` or ``image``, see :class:`WindowedKeypointRPE`; windowed attention only.
+        mode: ``replace`` the host's position table (the paper), or ``add`` to it.
+        scale_bias: divide the bias by sqrt(d), as eq. 5 is written and the authors' code does not.
+        feature_size: (H, W) of the attention's tokens, for ``grid="image"`` where the network does not tell (OpenGait).
+    """
+
+    num_keypoints: int
+    formulation: str = "multihead"
+    distance: str = "product"
+    ratio: float = 1.9
+    grid: str = "window"
+    mode: str = "replace"
+    scale_bias: bool = False
+    feature_size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        choices = {"formulation": FORMULATIONS, "distance": DISTANCES, "grid": GRIDS, "mode": MODES}
+        for name, options in choices.items():
+            one_of(getattr(self, name), options, f"kprpe.{name}")
+
+    @classmethod
+    def of(cls, config: KPRPEConfig | Mapping, **overrides) -> KPRPEConfig:
+        """Build from a mapping (a YAML node); unknown keys are errors with the nearest name."""
+        given = {**(config if isinstance(config, Mapping) else {}), **overrides}
+        known = [field.name for field in fields(cls)]
+        for key, value in given.items():
+            if key not in known:
+                raise KpstraError(f"kprpe.{key}: {value!r}: unknown key{nearest(key, known)}")
+        if isinstance(config, Mapping):
+            if "num_keypoints" not in given:
+                raise KpstraError("kprpe.num_keypoints: missing; 17 for COCO joints")
+            return cls(**given)
+        return replace(config, **given)
