@@ -40,14 +40,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[str] = ()) -> None:
     """Prepare, train, test, draw; print the metrics and where everything is."""
+    from ..data.inspection import sequences
     from ..data.joint_transform import build_joint_transform
     from ..data.prepare import prepare
     from ..host.find import find_host
     from ..pictures.bias import draw, tables
+    from ..pictures.sheet import overlay_sheet
     from ..settings.load import read_yaml, set_value
     from ..training.hosted import read_checkpoint
     from ..training.launch import Run, launch
-    from .doctor import overlay_sheet, sequences
 
     started, data = time.monotonic(), output / "data"
     prepare(raw / "2D_Silhouettes", raw / "2D_Poses", data)
@@ -68,7 +69,7 @@ def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[st
     as_tested = build_joint_transform(settings["evaluator_cfg"]["joint_transform"], "joint_transform")
     shown = as_tested(*(np.stack([pair[modality][0] for pair in people]) for modality in (0, 1)))
     biases = draw(rpe, *shown, output / "bias.png")
-    sheet = overlay_sheet(data, settings["trainer_cfg"]["joint_transform"], output / "overlay.png")
+    sheet = overlay_sheet(data, output / "overlay.png", settings["trainer_cfg"]["joint_transform"])
     print(
         f"\n== SwinGait-2D with KP-RPE: {engine['total_iter']} iterations, host {find_host(host)}, "
         f"{time.monotonic() - started:.0f} s in all"

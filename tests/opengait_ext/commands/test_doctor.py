@@ -14,6 +14,7 @@ import pytest
 from gait_data import write_data
 
 from opengait_ext.commands.doctor import main
+from opengait_ext.pictures.sheet import overlay_sheet
 from plugins.errors import KpstraError
 
 TOP = Path(__file__).parents[3]
@@ -138,10 +139,8 @@ def test_demo_outside_a_checkout(tmp_path):
 
 def test_sheet_needs_keypoints(data):
     """A data set of silhouettes alone cannot be drawn with joints."""
-    from opengait_ext.commands.doctor import overlay_sheet
-
     for path in (data / "data").rglob("1_keypoints.pkl"):
         path.unlink()
     shutil.rmtree(data / "data/0000")
     with pytest.raises(KpstraError, match="no sequence has silhouettes and keypoints"):
-        overlay_sheet(data / "data", [], data / "a.png")
+        overlay_sheet(data / "data", data / "a.png")

@@ -1,11 +1,9 @@
 """Silhouettes with joints, drawn."""
 
-import cv2
 import numpy as np
 import pytest
 
-from opengait_ext.pictures.overlay import draw_frame, draw_sheet
-from plugins.errors import KpstraError
+from opengait_ext.pictures.overlay import draw_frame
 
 GREY = np.array([110, 110, 110])
 
@@ -51,25 +49,3 @@ def test_joints_outside_or_not_finite_do_no_harm():
     silhouette, keypoints = body()
     keypoints[3, 0], keypoints[4, 1], keypoints[5, :2], keypoints[6, :2] = np.nan, np.inf, 1e20, -1e20
     assert draw_frame(silhouette, keypoints, 4).shape == (256, 176, 3)
-
-
-def test_sheet(tmp_path):
-    silhouette, keypoints = body()
-    wide = np.pad(silhouette, ((0, 0), (10, 10)))
-    panels = [
-        (f"{i:04d}-camid1_videoid2-seq0, too long a caption", s, keypoints)
-        for i, s in enumerate([silhouette, wide] * 5)
-    ]
-    draw_sheet(panels, tmp_path / "sheet.png", columns=4, scale=2)
-    sheet = cv2.imread(str(tmp_path / "sheet.png"))
-    assert sheet.shape == (3 * (128 + 14 + 6) + 6, 4 * (128 + 6) + 6, 3)
-    assert [p.name for p in tmp_path.iterdir()] == ["sheet.png"]
-    np.testing.assert_array_equal(sheet[6 : 6 + 128, 6 : 6 + 88], draw_frame(silhouette, keypoints, 2))
-
-
-def test_sheet_errors(tmp_path):
-    with pytest.raises(KpstraError, match="no frames"):
-        draw_sheet([], tmp_path / "sheet.png")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(KpstraError, match="cannot be written"):
-        draw_sheet([("a", *body())], tmp_path / "file" / "sheet.png")

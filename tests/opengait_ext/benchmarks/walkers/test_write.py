@@ -15,6 +15,7 @@ from gait_data import losses
 
 from opengait_ext.commands import doctor
 from opengait_ext.commands.walkers import main
+from opengait_ext.data.inspection import on_body
 from opengait_ext.data.prepare import prepare
 from plugins.benchmarks.walkers import Alignment, alignment_errors, displace
 
@@ -105,7 +106,7 @@ def test_without_an_error_it_is_what_prepare_makes_of_the_raw_frames(data, tmp_p
 
 def test_an_alignment_error_survives_in_silhouettes_and_joints(data, tmp_path):
     output = make(tmp_path / "moved", "--alignment-error", "0.8", "--train-alignment-error", "0")
-    offsets, on_body = [], np.zeros(2)
+    offsets, joints = [], np.zeros(2)
     for folder in data.glob("[!.]*/*/*"):
         straight, other = arrays(folder), arrays(output / folder.relative_to(data))
         if folder.relative_to(data).parts[0] <= "0003":  # training identities
@@ -115,10 +116,10 @@ def test_an_alignment_error_survives_in_silhouettes_and_joints(data, tmp_path):
         assert straight[0].shape == other[0].shape
         columns = [images.sum((0, 1)) @ np.arange(64) / images.sum() for images in (straight[0], other[0])]
         offsets.append(columns[1] - columns[0])
-        on_body += np.array(doctor.on_body(*visible(*other)))
+        joints += np.array(on_body(*visible(*other)))
         np.testing.assert_array_equal(straight[1][..., 2], other[1][..., 2])
     assert np.abs(offsets).mean() > 1.5  # pixels of 64: not centred again
-    assert on_body[0] >= 0.97 * on_body[1] > 1000
+    assert joints[0] >= 0.97 * joints[1] > 1000
 
 
 def test_a_mark_moves_with_its_joint():
