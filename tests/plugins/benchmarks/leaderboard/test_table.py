@@ -1,4 +1,4 @@
-"""The leaderboards' files: what they say agrees with the README, and mistakes in them are named."""
+"""The leaderboards' files: what they say agrees with docs/leaderboards.md, and mistakes in them are named."""
 
 import re
 from pathlib import Path
@@ -15,20 +15,20 @@ ROOT = Path(__file__).parents[4]
 SECTIONS = [("reid", "Market1501"), ("gait", "Gait3D")]
 
 
-def readme_table(heading: str) -> list[dict[str, str]]:
+def page_table(heading: str) -> list[dict[str, str]]:
     """The rows of the first table below a heading, by column."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2]
+    text = (ROOT / "docs" / "leaderboards.md").read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2]
     lines = [line for line in text.partition("\n## ")[0].splitlines() if line.startswith("|")]
     table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [dict(zip(table[0], row, strict=True)) for row in table[2:]]
 
 
 @pytest.mark.parametrize(("name", "title"), SECTIONS)
-def test_the_rows_are_the_readmes(name, title):
-    """Each README row's tables, configuration and published numbers, and no row is missing there."""
+def test_the_rows_are_the_pages(name, title):
+    """Each row of the page's tables, configuration and published numbers, and no row is missing there."""
     section = read_table("leaderboard", name)
-    rows = {f"configs/{row.config}.yaml": row for row in section.rows if row.config and row.tables}
-    shown = readme_table(f"Leaderboard: {title}")
+    rows = {f"../configs/{row.config}.yaml": row for row in section.rows if row.config and row.tables}
+    shown = page_table(title)
     for cells in shown:
         row = rows.pop(re.search(r"\((.+)\)", cells["configuration"])[1])
         assert cells["Table"] == ", ".join(map(str, row.tables))
@@ -39,10 +39,10 @@ def test_the_rows_are_the_readmes(name, title):
     assert shown and not rows
 
 
-def test_published_complexities_are_the_readmes():
+def test_published_complexities_are_the_pages():
     rows = {row.name: row for row in read_table("leaderboard", "reid").rows}
     units = {"M": 1e6, "G": 1e9}
-    for cells in readme_table("Complexity"):
+    for cells in page_table("Complexity"):
         published = rows[cells["model"].split()[0]].complexity
         for column, key, unit in (("params paper", "parameters", 1e6), ("FLOPs paper", "macs", 1e9)):
             number, _, letter = cells[column].partition(" ")
