@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..errors import KpstraError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def draw_bias(
@@ -36,6 +39,8 @@ def draw_bias(
         KpstraError: sizes that do not fit, or a query outside the grid.
     """
     height, width = grid
+    from matplotlib.figure import Figure
+
     if biases.ndim != 3 or biases.shape[1:] != (height * width,) * 2 or len(keypoints) != len(biases):
         raise KpstraError(
             f"draw_bias: biases {tuple(biases.shape)} and keypoints {tuple(keypoints.shape)} do not fit the grid {grid}"
