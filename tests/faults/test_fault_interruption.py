@@ -30,7 +30,7 @@ def gait_leaderboard(root: Path) -> Leaderboard:
         f"data_cfg.dataset_partition={root / 'partition.json'}",
     ]
     more = ["--data", str(root / "data"), "--host", "embedded", "--device", "cpu", *settings]
-    return Leaderboard(root, training, "opengait_ext.benchmarks.leaderboard", "gait", row, more)
+    return Leaderboard(root, training, "opengait_ext", "gait", row, more)
 
 
 def reid_leaderboard(root: Path) -> Leaderboard:
@@ -43,7 +43,7 @@ def reid_leaderboard(root: Path) -> Leaderboard:
         f"train.max_epoch={training.total}",
         "use_gpu=False",
     ]
-    return Leaderboard(root, training, "reid_ext.benchmarks.leaderboard", "reid", row, ["--root", str(DATA), *settings])
+    return Leaderboard(root, training, "reid_ext", "reid", row, ["--root", str(DATA), *settings])
 
 
 WORK = {
@@ -104,9 +104,11 @@ def every_step(scene, record, where) -> int:
         step += 1
         folder = scene.root / f"{where}{step}"
         ended = scene.stop(folder, before=step, where=where)
-        if ended.status == 0:
+        if ended.returncode == 0:
             return step - 1
-        assert ended.killed or (where == "worker" and ended.status == 2 and "worker" in ended.said), ended.said[-2000:]
+        assert ended.killed or (where == "worker" and ended.returncode == 2 and "worker" in ended.said), ended.said[
+            -2000:
+        ]
         scene.check(folder, record)
 
 
@@ -152,9 +154,9 @@ def test_kill_at_random_moments(scene, record):
             earliest = 0.1 if sent == signal.SIGINT else 0  # before, no program has set itself up to hear Ctrl-C
             after = chance.uniform(earliest, 1.1) * scene.seconds
             ended = scene.stop(folder, after=after, sent=sent, where=where)
-            assert ended.status in ({0, 1, 2} if where == "worker" else {0, ENDS[sent]}), (sent, where, ended.said)
+            assert ended.returncode in ({0, 1, 2} if where == "worker" else {0, ENDS[sent]}), (sent, where, ended.said)
             assert "Traceback" not in ended.said, (sent, where, ended.said)
-            stopped += ended.status != 0
-            done = ended.status == 0 if scene.work.once else not scene.work.arguments(folder)
+            stopped += ended.returncode != 0
+            done = ended.returncode == 0 if scene.work.once else not scene.work.arguments(folder)
         scene.check(folder, record, stopped)
         left -= max(stopped, 1)

@@ -4,12 +4,13 @@ import json
 import os
 import pickle
 import re
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 from types import SimpleNamespace
 
 import numpy as np
+import programs
 
 EMBEDDED = "embedded"
 OPENGAIT = os.environ.get("OPENGAIT_HOME")
@@ -38,28 +39,13 @@ def write_data(root: Path, frames: int = 12) -> Path:
 
 
 def command(
-    root: Path, *arguments: str, config="opengait/pets_swingait2d_kprpe", host=EMBEDDED, processes=1, workdir="run"
+    root: Path, *arguments: str, config="opengait/pets_swingait2d_kprpe", host=EMBEDDED, workdir="run"
 ) -> list[str]:
     """The command line ``python -m opengait_ext`` on :func:`write_data`'s data."""
-    launcher = (
-        ["-m"]
-        if processes == 1
-        else ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m"]
-    )
+    options = {"--cfgs": config, "--host": host, "--device": "cpu", "--workdir": str(root / workdir)}
     return [
-        sys.executable,
-        "-W",
-        "ignore",
-        *launcher,
-        "opengait_ext",
-        "--cfgs",
-        config,
-        "--host",
-        host,
-        "--device",
-        "cpu",
-        "--workdir",
-        str(root / workdir),
+        *(sys.executable, "-W", "ignore", "-m", "opengait_ext"),
+        *(word for option in options.items() for word in option),
         f"data_cfg.dataset_root={root / 'data'}",
         f"data_cfg.dataset_partition={root / 'partition.json'}",
         "trainer_cfg.log_iter=1",
@@ -69,23 +55,19 @@ def command(
     ]
 
 
-def run(root: Path, *arguments: str, expect: int = 0, **options) -> subprocess.CompletedProcess:
-    """Run :func:`command` in a process of its own; check its exit status."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command(root, *arguments, **options), capture_output=True, text=True, timeout=300, env=environment
-    )
-    assert done.returncode == expect, done.stdout[-2000:] + done.stderr[-4000:]
-    return done
+def run(root: Path, *arguments: str, expect: int = 0, processes: int = 1, **options) -> CompletedProcess:
+    """Run :func:`command` in a process of its own, or several; check its exit status."""
+    line = command(root, *arguments, **options)
+    return programs.run("opengait_ext", *line[1:], expect=expect, processes=processes)
 
 
-def losses(done: subprocess.CompletedProcess) -> list[tuple[float, ...]]:
+def losses(done: CompletedProcess) -> list[tuple[float, ...]]:
     """The losses of each logged iteration."""
     found = re.findall(r"triplet_loss=([\d.]+).*?softmax_loss=([\d.]+)", done.stderr + done.stdout, re.DOTALL)
     return [tuple(map(float, pair)) for pair in found]
 
 
-def metrics(done: subprocess.CompletedProcess) -> dict[str, float]:
+def metrics(done: CompletedProcess) -> dict[str, float]:
     """The metrics that evaluate_Gait3D logged."""
     found = re.findall(r"test_accuracy/([\w-]+)': (?:np\.float\d+\()?([\d.]+)", done.stderr + done.stdout)
     return {name: float(value) for name, value in found}

@@ -11,12 +11,13 @@ import torch
 import yaml
 from fork_server import Ended, ForkServer
 from gait_data import command, write_data
+from programs import MODULES
 
 DATA = Path(__file__).parents[1] / "data" / "pets-mini"
 
 
 class Work:
-    """Work in a folder; ``files`` is whatever must not be lost once it is there."""
+    """Work in a folder; ``modules`` are those that its processes need."""
 
     modules: tuple[str, ...]
 
@@ -24,7 +25,7 @@ class Work:
         self.root = root
 
     def arguments(self, folder: Path) -> tuple[str, ...]:
-        """Return the module and arguments of the command that begins, or goes on; empty if all is done."""
+        """Return the arguments of the Python that begins, or goes on; empty if all is done."""
         raise NotImplementedError
 
     def complete(self, folder: Path) -> dict[str, object]:
@@ -43,7 +44,7 @@ class Work:
         """Go on until all is done; return the outcome."""
         while self.arguments(folder):
             ended = self.go(server, folder)
-            assert ended.status == 0, ended.said[-3000:]
+            assert ended.returncode == 0, ended.said[-3000:]
             if self.once:
                 break
         assert not list(folder.rglob(".partial*"))
@@ -57,7 +58,7 @@ class Work:
 
 
 class Prepare(Work):
-    """``opengait_ext.data.prepare`` of 4 sequences by 2 processes."""
+    """``opengait-ext prepare`` of 4 sequences by 2 processes."""
 
     modules = ("opengait_ext.commands.prepare",)
 
@@ -68,7 +69,9 @@ class Prepare(Work):
 
     def arguments(self, folder: Path) -> tuple[str, ...]:
         return (
-            *self.modules,
+            "-m",
+            "opengait_ext",
+            "prepare",
             "--silhouettes",
             str(self.root / "2D_Silhouettes"),
             "--poses",
@@ -92,12 +95,7 @@ class Prepare(Work):
 class GaitTraining(Work):
     """``python -m opengait_ext``: a checkpoint after each of 3 iterations; ``tested``: then a test."""
 
-    modules = (
-        "opengait_ext.__main__",
-        "opengait_ext.training.launch",
-        "opengait_ext.training.hosted",
-        "torch.utils.tensorboard",
-    )
+    modules = MODULES["opengait_ext"]
     total, once = 3, False
 
     def __init__(self, root: Path, host: str, workers: int = 0, tested: bool = True) -> None:
@@ -129,7 +127,7 @@ class GaitTraining(Work):
             host=self.host,
             workdir=folder.name,
         )
-        return ("opengait_ext.__main__", *line[line.index("opengait_ext") + 1 :])
+        return tuple(line[1:])
 
     def complete(self, folder: Path) -> dict[str, object]:
         found = {}
@@ -149,7 +147,7 @@ class GaitTraining(Work):
 class ReidTraining(Work):
     """``python -m reid_ext``: a checkpoint after each of 2 epochs, and a test, of which training has one in it."""
 
-    modules = ("reid_ext.__main__", "reid_ext.training.run", "torch.utils.tensorboard")
+    modules = MODULES["reid_ext"]
     total, once = 2, False
 
     def __init__(self, root: Path, workers: int = 0, tested: bool = True) -> None:
@@ -187,7 +185,7 @@ class ReidTraining(Work):
         more = ["model.resume", str(done[last])] if last else []
         if last == self.total:
             more = ["test.evaluate", "True", "model.load_weights", str(done[last])]
-        return ("reid_ext.__main__", "--root", str(DATA), *self.options, "data.save_dir", str(folder), *more)
+        return ("-m", "reid_ext", "--root", str(DATA), *self.options, "data.save_dir", str(folder), *more)
 
     def complete(self, folder: Path) -> dict[str, object]:
         return {
@@ -205,16 +203,19 @@ class Leaderboard(Work):
 
     seeds = ("0", "1")
 
-    def __init__(self, root: Path, training: Work, module: str, section: str, row: dict, more: list[str]) -> None:
+    def __init__(self, root: Path, training: Work, package: str, section: str, row: dict, more: list[str]) -> None:
         super().__init__(root)
-        self.training, self.modules = training, (module, *training.modules)
+        self.training, self.package = training, package
+        self.modules = (f"{package}.benchmarks.leaderboard", *training.modules)
         self.section, self.row, self.more = section, row, more
         table = {section: {"title": section, "metrics": {"mAP": "mAP"}, "rows": [row]}}
         (root / f"{section}.yaml").write_text(yaml.dump(table))
 
     def arguments(self, folder: Path) -> tuple[str, ...]:
         return (
-            self.modules[0],
+            "-m",
+            self.package,
+            "leaderboard",
             "run",
             "--table",
             str(self.root / f"{self.section}.yaml"),

@@ -1,11 +1,9 @@
 """SIGKILL and Ctrl-C during training: whole checkpoints only, and a rerun that ends with the uninterrupted weights."""
 
-import os
 import random
 import signal
-import subprocess
-import time
 
+import programs
 import pytest
 import torch
 from gait_data import EMBEDDED, OPENGAIT, checkpoint, command, run, write_data
@@ -29,29 +27,13 @@ def data(tmp_path_factory):
     return write_data(tmp_path_factory.mktemp("gait"))
 
 
-def heed_interrupts():
-    """A shell that starts the tests in the background makes them, and what they start, ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def stopped(sent, data, workdir, host, delay, *arguments):
-    """Train, and send a signal some time after a new checkpoint came; return the status and the errors printed."""
+    """Train, and send a signal some time after a new checkpoint came; return how it ended."""
     folder = checkpoint(data, 1, workdir=workdir).parent
     before = set(folder.glob("*.pt"))
-    process = subprocess.Popen(
-        command(data, *SETTINGS, *arguments, host=host, workdir=workdir),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        preexec_fn=heed_interrupts,
-    )
-    while set(folder.glob("*.pt")) == before and process.poll() is None:
-        time.sleep(0.01)
-    time.sleep(delay)
-    process.send_signal(sent)
-    _, errors = process.communicate(timeout=60)
-    return process.returncode, errors
+    line = command(data, *SETTINGS, *arguments, host=host, workdir=workdir)
+    came = lambda: set(folder.glob("*.pt")) != before  # noqa: E731
+    return programs.server("opengait_ext").run(*line[1:], when=came, after=delay, sent=sent)
 
 
 def last(folder) -> int:
@@ -70,10 +52,10 @@ def test_kill_at_random_moments(data, host):
     chance, restored = random.Random(), []
     for _ in range(2):
         resume = ("--iter", str(restored[-1])) if restored else ()
-        status, _ = stopped(signal.SIGKILL, data, name, host, chance.uniform(0, 0.6), *resume)
-        assert status in (0, -signal.SIGKILL)
+        ended = stopped(signal.SIGKILL, data, name, host, chance.uniform(0, 0.4), *resume)
+        assert ended.killed or ended.returncode == 0
         restored.append(last(checkpoint(data, 1, workdir=name).parent))
-        if status == 0:
+        if not ended.killed:
             break
     run(data, *SETTINGS, "--iter", str(restored[-1]), host=host, workdir=name)
     ends = [torch.load(checkpoint(data, 6, workdir=w), weights_only=True)["model"] for w in (name, f"{name}-whole")]
@@ -82,6 +64,7 @@ def test_kill_at_random_moments(data, host):
 
 def test_ctrl_c(data):
     """One line that says how to go on; the checkpoints are whole."""
-    status, errors = stopped(signal.SIGINT, data, "ctrl-c", EMBEDDED, 0, "trainer_cfg.total_iter=500")
-    assert status == 130 and "opengait-ext: interrupted; to go on" in errors and "Traceback" not in errors
+    ended = stopped(signal.SIGINT, data, "ctrl-c", EMBEDDED, 0, "trainer_cfg.total_iter=500")
+    assert ended.returncode == 130 and "opengait-ext: interrupted; to go on" in ended.stderr
+    assert "Traceback" not in ended.said
     assert last(checkpoint(data, 1, workdir="ctrl-c").parent) >= 1

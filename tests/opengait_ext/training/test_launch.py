@@ -3,10 +3,11 @@
 import os
 import pickle
 import re
+import subprocess
 
 import pytest
 import torch
-from gait_data import EMBEDDED, OPENGAIT, checkpoint, losses, metrics, run, write_data
+from gait_data import EMBEDDED, OPENGAIT, checkpoint, command, losses, metrics, run, write_data
 
 WITH_CHECKOUT = pytest.mark.skipif(OPENGAIT is None, reason="OPENGAIT_HOME is not set: no OpenGait checkout to run")
 HOSTS = [EMBEDDED, pytest.param(OPENGAIT, marks=WITH_CHECKOUT, id="opengait")]
@@ -48,6 +49,16 @@ def test_resume_is_exact(data, host, workers, request):
     run(data, *total, "--iter", "2", "data_cfg.num_workers=1", host=host, workdir=f"{name}-again")
     assert same_weights(checkpoint(data, 4, workdir=name), checkpoint(data, 4, workdir=f"{name}-again"))
     assert not same_weights(checkpoint(data, 2, workdir=name), checkpoint(data, 4, workdir=name))
+
+
+def test_torchrun(data):
+    """Two processes as a user starts them train, and one logs."""
+    python, *line = command(data, "trainer_cfg.total_iter=2", workdir="torchrun")
+    torchrun = (python, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    trained = subprocess.run([*torchrun, *line[2:]], capture_output=True, text=True, timeout=300, env=environment)
+    assert trained.returncode == 0, trained.stderr[-4000:]
+    assert len(losses(trained)) == 2 and "processes: 2" in trained.stderr
 
 
 @pytest.mark.parametrize("host", HOSTS)

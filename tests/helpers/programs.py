@@ -1,0 +1,34 @@
+"""The programs as a user starts them, ``python -m opengait_ext ...``, in a process that has torch and hosts already."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from fork_server import Ended, ForkServer
+
+MODULES = {
+    "opengait_ext": (
+        "opengait_ext.__main__",
+        "opengait_ext.training.launch",
+        "opengait_ext.training.hosted",
+        "torch.utils.tensorboard",
+        "torch._dynamo",  # torch's optimisers import it
+        "sklearn.metrics",
+        "cv2",
+    ),
+    "reid_ext": ("reid_ext.__main__", "reid_ext.training.run", "torch.utils.tensorboard", "torch._dynamo"),
+}
+
+
+@cache
+def server(package: str) -> ForkServer:
+    """The server of a package's programs, one for each process of the tests."""
+    return ForkServer(*MODULES[package])
+
+
+def run(package: str, *python: str, expect: int = 0, **options: Any) -> Ended:
+    """Run ``python *arguments``, check its exit status; options as :meth:`fork_server.ForkServer.run`'s."""
+    done = server(package).run(*python, **options)
+    assert done.returncode == expect, done.stdout[-3000:] + done.stderr[-4000:]
+    return done
