@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ from plugins.errors import KpstraError
 
 from .data.prepare.poses import JOINTS
 from .data.safe_pickle import read_array
-from .training.launch import session
-from .training.restore import UNSEEN, quiet, trained_model
+from .training.restore import UNSEEN, quiet, restore
+from .training.session import session
 
 Given = Any  # silhouettes, (silhouettes, keypoints), or the folder of a prepared sequence
 
@@ -65,10 +64,10 @@ class GaitFeatureExtractor:
         overrides: Sequence[str] = (),
     ) -> None:
         self.host, self.device = host, device or "auto"
-        with session(self.host, self.device) as (found, on), quiet():
+        with session(self.host, self.device) as (found, on), quiet(found):
             if distributed.get_world_size() > 1:
                 raise KpstraError(f"GaitFeatureExtractor: {distributed.get_world_size()} processes; it works in one")
-            self.model = trained_model(found, on, config, checkpoint, overrides)
+            self.model = restore(found, on, config, checkpoint, overrides)
         transforms = self.model.cfgs["evaluator_cfg"]["transform"]
         self.modalities = len(transforms) if isinstance(transforms, list) else 1
 
@@ -94,10 +93,9 @@ class GaitFeatureExtractor:
         if not sequences:
             raise KpstraError("GaitFeatureExtractor: no sequences given")
         read = [self._read(sequence, i) for i, sequence in enumerate(sequences)]
-        with session(self.host, self.device), quiet(), torch.no_grad():
-            collate_fn = importlib.import_module("data.collate_fn").CollateFn
+        with session(self.host, self.device) as (found, _), quiet(found), torch.no_grad():
             dataset = Sequences(read)
-            collate = collate_fn(dataset.label_list, self.model.cfgs["evaluator_cfg"]["sampler"])
+            collate = found.collate.CollateFn(dataset.label_list, self.model.cfgs["evaluator_cfg"]["sampler"])
             self.model.test_loader = DataLoader(dataset, batch_size=1, collate_fn=collate)
             return self.model.inference(UNSEEN)["embeddings"]
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -48,20 +46,13 @@ class OpenGaitHost(Host):
 
     def merged(self, jobs: Sequence[Job]) -> list[dict[str, Any]]:
         """Merge and check the settings; see the base class."""
-        from ..host.find import activate, find_host
-        from ..host.patches import on_cpu
         from ..settings.load import load_settings, resolve_paths
-        from ..training.launch import choose_device, process_group
+        from ..training.session import choose_device, session
 
         if self.options.processes < 1:
             raise KpstraError(f"--processes {self.options.processes}: expected a whole number from 1")
         choose_device(self.options.device)
-        host = find_host(self.options.host)
-        with ExitStack() as stack:
-            activate(host)
-            stack.enter_context(process_group("cpu"))
-            stack.enter_context(on_cpu())
-            importlib.import_module("modeling.base_model")  # after the bridge: it binds the host's helpers by name
+        with session(self.options.host, "cpu") as (host, _):
             merged = []
             for job in jobs:
                 settings = load_settings(host, job.row.config, self._overrides(job))

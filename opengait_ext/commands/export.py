@@ -73,11 +73,11 @@ def export(
     """
     if frames is not None and frames < 1:
         raise KpstraError(f"--frames {frames}: expected 1 or more")
-    from ..training.launch import session
-    from ..training.restore import quiet, trained_model
+    from ..training.restore import quiet, restore
+    from ..training.session import session
 
-    with session(host, "cpu") as (found, device), quiet():
-        model = trained_model(found, device, config, checkpoint, overrides)
+    with session(host, "cpu") as (found, device), quiet(found):
+        model = restore(found, device, config, checkpoint, overrides)
     lengths = FRAMES if frames is None else [frames] * len(BATCHES)
     first, *others = (example(model, *size) for size in zip(BATCHES, lengths, strict=True))
     free = ("batch", "frames") if frames is None else ("batch",)

@@ -108,8 +108,8 @@ def run(args: argparse.Namespace) -> None:
 
     from ..benchmarks.robustness.store import Store, locked, record
     from ..benchmarks.robustness.sweep import CheckpointRun, measure, numbered, open_run, points
-    from ..training.launch import session
     from ..training.restore import quiet
+    from ..training.session import session
 
     runs = numbered([CheckpointRun.of(text) for text in args.runs])
     for error in args.errors:
@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> None:
     if min(args.seeds) < 0:
         raise KpstraError(f"--seeds {min(args.seeds)}: expected whole numbers from 0")
     wanted = points(list(dict.fromkeys(args.errors)), args.severities, list(dict.fromkeys(args.seeds)))
-    with session(args.host, args.device) as (host, device), quiet():
+    with session(args.host, args.device) as (host, device), quiet(host):
         if device == "cpu":
             keep_freed_memory()
         first = distributed.get_rank() == 0
@@ -132,7 +132,7 @@ def run(args: argparse.Namespace) -> None:
             steps = [len(p) * len(model.test_loader.dataset) for p, model in zip(todo, models, strict=True)]
             with tqdm(total=sum(steps), desc="Testing", unit="seq", disable=None if first else True) as bar:
                 for one, model, left in zip(runs, models, todo, strict=True):
-                    for point, metrics in measure(model, left, bar, **joints):
+                    for point, metrics in measure(host, model, left, bar, **joints):
                         store.put(one.key, point, metrics)
             if first:
                 write(args, runs, store.content["points"], wanted)

@@ -1,28 +1,23 @@
-"""Where OpenGait is, and how its code becomes importable: the only module that knows.
+"""Where OpenGait is.
 
 A host is a folder of OpenGait's layout: ``configs/default.yaml`` and ``opengait/{modeling,data,utils,evaluation}``.
-It is either a checkout or the embedded stand-in that is part of this package; :func:`activate` treats both alike.
+It is either a checkout or the embedded stand-in that is part of this package; :func:`opengait_ext.host.active.activate`
+makes either importable.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
-import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
-from plugins.errors import KpstraError, nearest
+from plugins.errors import KpstraError
 
 COMMIT = "0efafd4779f127fbce34f22aff301bd82e923da5"  # the OpenGait that the tests ran against
 URL = "https://github.com/ShiqiYu/OpenGait"
 EMBEDDED = Path(__file__).parent / "embedded"
-TOP_LEVEL = ("modeling", "data", "utils", "evaluation")
-MODELS = "modeling.models"
 
 
 @dataclass(frozen=True)
@@ -111,75 +106,12 @@ def clone() -> Path:
     return target
 
 
-def activate(host: Host) -> None:
-    """Make the host's ``modeling``, ``data``, ``utils`` and ``evaluation`` importable, without its list of all models.
-
-    OpenGait's ``modeling/models/__init__.py`` imports every model and with it packages that most users lack; an empty
-    package takes its place, into which :func:`model_class` imports what a run asks for.
-
-    Raises:
-        KpstraError: a foreign module of one of these names is already imported or comes first on the path.
-    """
-    for name in TOP_LEVEL:
-        _refuse_foreign(host, name)
-    if str(host.code) not in sys.path:
-        sys.path.insert(0, str(host.code))
-    for name in TOP_LEVEL:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            raise _missing_package(f"the host {host}", error) from error
-        _refuse_foreign(host, name)
-    if MODELS not in sys.modules:
-        package = ModuleType(MODELS)
-        package.__path__ = [str(host.code / "modeling" / "models")]
-        sys.modules[MODELS] = sys.modules["modeling"].models = package
-
-
-def _refuse_foreign(host: Host, name: str) -> None:
-    module = sys.modules.get(name)
-    paths = list(getattr(module, "__path__", ()))
-    if module is not None and not any(Path(path).is_relative_to(host.code) for path in paths):
-        where = ", ".join(paths) or getattr(module, "__file__", module)
-        raise KpstraError(
-            f"host {host}: a foreign package `{name}` is imported from {where}; OpenGait needs that name for itself. "
-            "Start from another working directory or in a fresh process"
-        )
-
-
-def model_class(host: Host, name: str) -> type:
-    """Return the model class ``name``: one of ours, or the host's, of which only the file that defines it is imported.
-
-    Raises:
-        KpstraError: no such model, or a package that it imports is missing.
-    """
-    from ..models import MODELS as OURS
-
-    package = sys.modules[MODELS]
-    if name in OURS:
-        cls = getattr(importlib.import_module(f"opengait_ext.models.{OURS[name]}"), name)
-    else:
-        files = {n: f for f in sorted((host.code / "modeling" / "models").glob("*.py")) for n in _classes(f)}
-        if name not in files:
-            known = [*OURS, *files]
-            raise KpstraError(
-                f"model_cfg.model: {name!r}: no such model in the host {host} or here"
-                f"{nearest(name, known)}; ours are {', '.join(OURS)}"
-            )
-        try:
-            cls = getattr(importlib.import_module(f"{MODELS}.{files[name].stem}"), name)
-        except ImportError as error:
-            raise _missing_package(f"model_cfg.model: {name!r}", error) from error
-    setattr(package, name, cls)
-    return cls
-
-
-def _classes(file: Path) -> list[str]:
-    return re.findall(r"^class (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
-
-
-def _missing_package(what: str, error: ImportError) -> KpstraError:
-    return KpstraError(
-        f"{what}: {error}; install that package (OpenGait needs einops, kornia, tqdm, pyyaml, "
-        "tensorboard and opencv-python-headless beside torch and torchvision)"
-    )
+def commit_of(host: Host) -> str | None:
+    """Return the commit of a checkout; ``None`` for the embedded host, and for a copy that git does not know."""
+    if host.kind == "embedded" or not (host.root / ".git").exists():
+        return None
+    try:
+        asked = ["git", "-C", str(host.root), "rev-parse", "HEAD"]
+        return subprocess.run(asked, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -5,10 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import subprocess
 import sys
 
-from .find import COMMIT, Host
+from .find import COMMIT, Host, commit_of
 
 PACKAGES = (
     "torch",
@@ -42,8 +41,7 @@ def describe_host(host: Host) -> list[Finding]:
     """Which host a run would take, and whether it is the tested commit."""
     if host.kind == "embedded":
         return [(True, f"host: {host}")]
-    done = subprocess.run(["git", "-C", str(host.root), "rev-parse", "HEAD"], capture_output=True, text=True)
-    commit = done.stdout.strip() or "unknown"
+    commit = commit_of(host) or "unknown"
     return [(commit == COMMIT, f"host: {host}, commit {commit[:7]} (tested with {COMMIT[:7]})")]
 
 

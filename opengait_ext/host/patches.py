@@ -16,6 +16,8 @@ from unittest.mock import patch
 import torch
 from torch import nn
 
+from .active import ActiveHost
+
 PROBE_FILE = "./datasets/Gait3D/Gait3D.json"  # the one file that OpenGait's evaluate_Gait3D reads its probes from
 
 
@@ -25,44 +27,45 @@ def _on_cpu(argument: Any) -> Any:
 
 
 @contextmanager
-def on_cpu() -> Iterator[None]:
-    """Let the host's CUDA calls act on the CPU; enter after ``utils`` is imported and before ``modeling`` is."""
-    move = nn.Module.to
+def on_cpu(host: ActiveHost) -> Iterator[None]:
+    """Let a checkout's CUDA calls act on the CPU; the embedded host asks for its device and needs nothing."""
+    if host.kind == "embedded":
+        yield
+        return
+    move, common = nn.Module.to, sys.modules[host.utils.get_ddp_module.__module__]
 
     def to(self: nn.Module, *args, **kwargs) -> nn.Module:
         return move(self, *map(_on_cpu, args), **{key: _on_cpu(value) for key, value in kwargs.items()})
 
-    utils = sys.modules["utils"]
     with ExitStack() as stack:
         for owner, name, value in (
             (torch.Tensor, "cuda", lambda self, *args, **kwargs: self),
             (nn.Module, "cuda", lambda self, *args, **kwargs: self),
             (nn.Module, "to", to),
             (torch.cuda, "set_device", lambda device: None),
-            (utils, "get_ddp_module", ddp_without_devices(utils.common.DDPPassthrough)),
+            (torch.cuda, "current_device", lambda: 0),
+            (common, "DDPPassthrough", without_devices(common.DDPPassthrough)),
         ):
             stack.enter_context(patch.object(owner, name, value))
         yield
 
 
-def ddp_without_devices(ddp: type[nn.Module]) -> Callable[..., nn.Module]:
-    """Return the host's ``get_ddp_module`` without its CUDA ``device_ids``, which DDP refuses on a CPU."""
+def without_devices(ddp: type[nn.Module]) -> Callable[..., nn.Module]:
+    """Return the host's DDP class without the CUDA ``device_ids`` that its ``get_ddp_module`` gives it."""
 
-    def get_ddp_module(module: nn.Module, find_unused_parameters: bool = False, **kwargs) -> nn.Module:
-        if not any(p.requires_grad for p in module.parameters()):
-            return module
-        return ddp(module, find_unused_parameters=find_unused_parameters, **kwargs)
+    def on_no_device(module: nn.Module, device_ids: object = None, output_device: object = None, **options):
+        trained = any(p.requires_grad for p in module.parameters())
+        return ddp(module, **options) if trained else module
 
-    return get_ddp_module
+    return on_no_device
 
 
 @contextmanager
-def probes_from(partition: Path) -> Iterator[None]:
+def probes_from(host: ActiveHost, partition: Path) -> Iterator[None]:
     """Let ``evaluate_Gait3D`` read PROBE_SET from the run's own partition instead of a fixed relative path."""
 
     def open_partition(file: Any, *args, **kwargs):
         return builtins.open(partition if file == PROBE_FILE else file, *args, **kwargs)
 
-    evaluator = sys.modules["evaluation.evaluator"]
-    with patch.object(evaluator, "open", open_partition, create=True):
+    with patch.object(host.evaluator, "open", open_partition, create=True):
         yield

@@ -1,6 +1,6 @@
 """The models that this package adds to OpenGait: class name -> the file here that defines it.
 
-The files subclass the host's classes, so a host must be active first (:func:`opengait_ext.host.find.activate`).
+The files subclass the host's classes, so a host must be active first (:func:`opengait_ext.host.active.activate`).
 """
 
 MODELS = {"SwinGait2D": "swingait", "SwinGait2DKPRPE": "kprpe", "SwinGait3DKPRPE": "kprpe"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,13 @@ import yaml
 from plugins.common.files import resolve_config
 from plugins.errors import KpstraError
 
+from ..host.active import ActiveHost
 from ..host.find import Host
 from .schema import check
 
 
-def load_settings(host: Host, config: str, overrides: Sequence[str], restore: int = 0) -> dict[str, Any]:
-    """Return the settings of a run; the host must be active.
+def load_settings(host: ActiveHost, config: str, overrides: Sequence[str], restore: int = 0) -> dict[str, Any]:
+    """Return the settings of a run.
 
     Args:
         config: a path, or the name of a shipped configuration.
@@ -31,11 +31,11 @@ def load_settings(host: Host, config: str, overrides: Sequence[str], restore: in
     path = resolve_config(config)
     defaults = read_yaml(host.root / "configs" / "default.yaml")
     settings = copy.deepcopy(defaults)
-    sys.modules["utils"].MergeCfgsDict(read_yaml(path), settings)
-    check(settings, defaults, str(path))
+    host.utils.MergeCfgsDict(read_yaml(path), settings)
+    check(host, settings, defaults, str(path))
     for override in overrides:
         set_value(settings, override)
-        check(settings, defaults, "command line")
+        check(host, settings, defaults, "command line")
     if restore:
         settings["trainer_cfg"]["restore_hint"] = settings["evaluator_cfg"]["restore_hint"] = restore
     return settings

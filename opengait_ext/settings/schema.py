@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from plugins.errors import KpstraError, nearest, one_of
 
 from ..data.joint_transform import build_joint_transform
+from ..host.active import ActiveHost
 from .ranges import check_ranges
 
 SAMPLER = (
@@ -48,10 +48,11 @@ TYPE_NAMES = {
 }
 
 
-def check(settings: Mapping[str, Any], defaults: Mapping[str, Any], source: str) -> None:
-    """Check merged settings; the host must be active.
+def check(host: ActiveHost, settings: Mapping[str, Any], defaults: Mapping[str, Any], source: str) -> None:
+    """Check merged settings.
 
     Args:
+        host: whose classes and functions they name.
         settings: the user's over the host's defaults.
         defaults: the host's ``default.yaml``.
         source: the file or option they come from, for the message.
@@ -65,7 +66,7 @@ def check(settings: Mapping[str, Any], defaults: Mapping[str, Any], source: str)
         known_keys(settings[section], [*defaults[section], *extra], f"{source}: {section}.")
         if "sampler" in settings[section]:
             known_keys(settings[section]["sampler"], SAMPLER, f"{source}: {section}.sampler.")
-    check_losses(settings["loss_cfg"], f"{source}: loss_cfg")
+    check_losses(host, settings["loss_cfg"], f"{source}: loss_cfg")
     for section, key, module in (
         ("optimizer_cfg", "solver", torch.optim),
         ("scheduler_cfg", "scheduler", torch.optim.lr_scheduler),
@@ -76,12 +77,8 @@ def check(settings: Mapping[str, Any], defaults: Mapping[str, Any], source: str)
         build_joint_transform(settings[section].get("joint_transform"), f"{source}: {section}.joint_transform")
         transforms = settings[section]["transform"]
         for i, node in enumerate(transforms if isinstance(transforms, list) else [transforms]):
-            check_transform(node, f"{source}: {section}.transform.{i}")
-    named(
-        sys.modules["evaluation"].evaluator,
-        settings["evaluator_cfg"]["eval_func"],
-        f"{source}: evaluator_cfg.eval_func",
-    )
+            check_transform(host, node, f"{source}: {section}.transform.{i}")
+    named(host.evaluator, settings["evaluator_cfg"]["eval_func"], f"{source}: evaluator_cfg.eval_func")
     check_values(settings, source)
 
 
@@ -121,11 +118,11 @@ def same_types(settings: Mapping, defaults: Mapping, where: str) -> None:
             same_types({**default, **value}, default, f"{where}{key}.")
 
 
-def check_losses(losses: Sequence | Mapping, where: str) -> None:
+def check_losses(host: ActiveHost, losses: Sequence | Mapping, where: str) -> None:
     """Refuse an unknown loss, or one with unknown arguments."""
     for i, loss in enumerate([losses] if isinstance(losses, Mapping) else losses):
         known_keys(loss, loss, f"{where}.{i}.")
-        cls = named(sys.modules["modeling.losses"], loss.get("type"), f"{where}.{i}.type")
+        cls = named(host.losses, loss.get("type"), f"{where}.{i}.type")
         known_keys(loss, [*arguments(cls), "type", "log_prefix", "gather_and_scale"], f"{where}.{i}.")
         if not isinstance(loss.get("log_prefix"), str) or not loss["log_prefix"]:
             raise KpstraError(f"{where}.{i}.log_prefix: {loss.get('log_prefix')!r}: expected a name")
@@ -134,16 +131,16 @@ def check_losses(losses: Sequence | Mapping, where: str) -> None:
                 raise KpstraError(f"{where}.{i}.{key}: {value!r}: expected a number")
 
 
-def check_transform(node: Any, where: str) -> None:
+def check_transform(host: ActiveHost, node: Any, where: str) -> None:
     """Refuse an unknown transform of one modality, or one with unknown arguments."""
     if not isinstance(node, Mapping) or "type" not in node:
         raise KpstraError(f"{where}: {node!r}: expected a transform such as {{type: BaseSilTransform}}")
-    cls = named(sys.modules["data.transform"], node["type"], f"{where}.type")
+    cls = named(host.transforms, node["type"], f"{where}.type")
     for key in node:
         if key != "type" and key not in arguments(cls):
             raise KpstraError(f"{where}.{key}: {node['type']} has no such argument{nearest(key, arguments(cls))}")
     for i, inner in enumerate(node.get("trf_cfg") or []):
-        check_transform(inner, f"{where}.trf_cfg.{i}")
+        check_transform(host, inner, f"{where}.trf_cfg.{i}")
 
 
 def arguments(cls: Callable) -> list[str]:

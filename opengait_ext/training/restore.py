@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +11,10 @@ from torch import nn
 
 from plugins.errors import KpstraError
 
-from ..host.find import Host, model_class
+from ..host.active import ActiveHost, model_class
 from ..settings.load import load_settings, resolve_paths
-from .launch import adapt, close_log
+from .launch import close_log
+from .session import adapt
 
 UNSEEN = 1  # given to a model's `inference` as the process number: only in the first does the host show its bar
 
@@ -26,10 +26,15 @@ class Unfed:
         """Return nothing: the batches are made elsewhere."""
 
 
-def trained_model(
-    host: Host, device: str, config: str, checkpoint: str | Path, overrides: Sequence[str] = (), mixin: type = Unfed
+def restore(
+    host: ActiveHost,
+    device: str,
+    config: str,
+    checkpoint: str | Path,
+    overrides: Sequence[str] = (),
+    mixin: type = Unfed,
 ) -> nn.Module:
-    """Build a configuration's model for testing and restore a checkpoint, inside a ``launch.session``.
+    """Build a configuration's model for testing and restore a checkpoint, inside a session.
 
     Args:
         host: of the session.
@@ -58,9 +63,9 @@ def trained_model(
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Let the host's log show warnings alone; inside a session."""
-    sys.modules["utils"].get_msg_mgr().init_logger("", False)
+def quiet(host: ActiveHost) -> Iterator[None]:
+    """Let the host's log show warnings alone."""
+    host.messages.init_logger("", False)
     logging.getLogger("opengait").setLevel(logging.WARNING)
     try:
         yield

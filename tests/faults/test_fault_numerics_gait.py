@@ -7,7 +7,6 @@ import torch
 from gait_data import write_data
 from torch import nn
 
-from opengait_ext.host.find import find_host
 from opengait_ext.settings.load import load_settings
 from opengait_ext.training.hosted import Hosted
 from opengait_ext.training.numerics import MAX_SKIPPED
@@ -58,7 +57,7 @@ def train(host, data, tmp_path, monkeypatch):
             "evaluator_cfg.sampler.batch_size=1",
             *(f"trainer_cfg.{key}={value}" for key, value in trainer.items()),
         ]
-        settings = load_settings(find_host(str(host.root)), "opengait/pets_swingait2d", overrides)
+        settings = load_settings(host.active, "opengait/pets_swingait2d", overrides)
         training = phase == "train"
         engine = settings["trainer_cfg" if training else "evaluator_cfg"]
         engine["restore_hint"] = trainer.get("restore_hint", 0)

@@ -10,10 +10,10 @@ from gait_data import write_data
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opengait_ext.host.find import find_host, model_class
+from opengait_ext.host.active import model_class
 from opengait_ext.settings.load import load_settings, resolve_paths
 from opengait_ext.training.hosted import Hosted
-from opengait_ext.training.launch import adapt
+from opengait_ext.training.session import adapt
 from plugins.common.files import resolve_config
 from plugins.errors import KpstraError
 
@@ -96,7 +96,7 @@ def test_one_value_replaced(host, data, tmp_path, monkeypatch, record, path, val
         overrides += ["trainer_cfg.sampler.frames_num_fixed=2", "trainer_cfg.sampler.frames_skip_num=0"]
     monkeypatch.chdir(tmp_path)
     importlib.import_module("modeling.base_model")
-    folder = find_host(str(host.root))
+    folder = host.active
     messages = importlib.import_module("utils").get_msg_mgr()
     try:
         settings = load_settings(folder, str(config), [] if path == ("data_cfg",) else overrides)

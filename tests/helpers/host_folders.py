@@ -13,6 +13,9 @@ import pytest
 import torch
 from torch import distributed, nn
 
+from opengait_ext.host.active import activate
+from opengait_ext.host.find import find_host
+
 EMBEDDED = Path(__file__).parents[2] / "opengait_ext" / "host" / "embedded"
 TOP_LEVEL = ("modeling", "data", "utils", "evaluation")
 
@@ -26,10 +29,10 @@ def checkout() -> Path:
 
 
 class LoadedHost:
-    """A host folder whose modules can be imported."""
+    """A host folder whose modules can be imported; ``active`` is what a session gives."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self.active = root, activate(find_host(str(root)))
 
     def __call__(self, name: str) -> ModuleType:
         return importlib.import_module(name)
@@ -62,12 +65,10 @@ def load_host(root: Path):
         ):
             stack.enter_context(patch.object(owner, name, value))
         try:
-            models = ModuleType("modeling.models")
-            models.__path__ = [str(root / "opengait" / "modeling" / "models")]
-            importlib.import_module("modeling").models = sys.modules["modeling.models"] = models
-            assert Path(importlib.import_module("utils").__file__).is_relative_to(root)
-            sys.modules["utils"].get_msg_mgr().init_logger("", False)
-            yield LoadedHost(root)
+            loaded = LoadedHost(root)
+            assert Path(loaded("utils").__file__).is_relative_to(root)
+            loaded.active.messages.init_logger("", False)
+            yield loaded
         finally:
             _take_modules()
             sys.modules.update(elsewhere)

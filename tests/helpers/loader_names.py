@@ -7,10 +7,10 @@ from pathlib import Path
 
 from torch import distributed
 
-from opengait_ext.host.find import model_class
+from opengait_ext.host.active import model_class
 from opengait_ext.settings.load import load_settings, resolve_paths
 from opengait_ext.training.hosted import Hosted
-from opengait_ext.training.launch import adapt, session
+from opengait_ext.training.session import adapt, session
 
 
 def main(folder: Path, choice: str, batches: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +16,9 @@ from tqdm import tqdm
 from plugins.errors import KpstraError
 
 from ...data.prepare.poses import JOINTS
-from ...host.find import Host
+from ...host.active import ActiveHost
 from ...host.patches import probes_from
-from ...training.restore import UNSEEN, trained_model
+from ...training.restore import UNSEEN, restore
 from .disturb import Disturbance, disturb
 
 
@@ -141,9 +140,11 @@ class Misaligned:
         return super().inference(UNSEEN)
 
 
-def open_run(host: Host, device: str, run: CheckpointRun, overrides: Sequence[str], probes_only: bool) -> nn.Module:
+def open_run(
+    host: ActiveHost, device: str, run: CheckpointRun, overrides: Sequence[str], probes_only: bool
+) -> nn.Module:
     """Build a run's model for :func:`measure`; inside a session. Sequences are not kept in memory for each model."""
-    model = trained_model(host, device, run.config, run.checkpoint, ["data_cfg.cache=false", *overrides], Misaligned)
+    model = restore(host, device, run.config, run.checkpoint, ["data_cfg.cache=false", *overrides], Misaligned)
     if probes_only:
         partition = Path(model.cfgs["data_cfg"]["dataset_partition"])
         probes = json.loads(partition.read_text(encoding="utf-8")).get("PROBE_SET")
@@ -154,7 +155,7 @@ def open_run(host: Host, device: str, run: CheckpointRun, overrides: Sequence[st
 
 
 def measure(
-    model: nn.Module, todo: Sequence[Point], bar: tqdm, joint_noise: float, joint_dropout: float
+    host: ActiveHost, model: nn.Module, todo: Sequence[Point], bar: tqdm, joint_noise: float, joint_dropout: float
 ) -> Iterator[tuple[Point, dict[str, float]]]:
     """Test a model at points; inside a session.
 
@@ -171,8 +172,8 @@ def measure(
         errors.seed = point.seed
         bar.set_postfix_str(f"{point.error} {point.severity:g}", refresh=False)
         seed, rank = model.cfgs["trainer_cfg"].get("seed"), distributed.get_rank()
-        sys.modules["utils"].init_seeds(rank if seed is None else seed + rank)  # as a test of its own begins
-        with probes_from(model.cfgs["data_cfg"]["dataset_partition"]):
+        host.utils.init_seeds(rank if seed is None else seed + rank)  # as a test of its own begins
+        with probes_from(host, model.cfgs["data_cfg"]["dataset_partition"]):
             results = type(model).run_test(model)
         if rank == 0:
             yield point, numbers(results)

@@ -13,11 +13,11 @@ from torch.utils.data import DataLoader
 
 from plugins.errors import KpstraError
 
-from ...host.find import model_class
+from ...host.active import model_class
 from ...settings.load import load_settings, resolve_paths
 from ...training.hosted import Hosted
-from ...training.launch import adapt, session
 from ...training.restore import quiet
+from ...training.session import adapt, session
 from .load import EACH, STEPS, children, point, resident
 
 CONFIG = "opengait/pets_swingait2d_kprpe"  # a small network: only its loaders are used
@@ -34,14 +34,14 @@ def measure(folder: Path, sequences: int, workers: int, choice: str) -> dict[str
         f"trainer_cfg.sampler.batch_size=[{IDENTITIES_A_BATCH}, {SEQUENCES_OF_EACH}]",
         "evaluator_cfg.restore_hint=0",
     )
-    with session(choice, "cpu") as (host, device), quiet():
+    with session(choice, "cpu") as (host, device), quiet(host):
         settings = load_settings(host, CONFIG, overrides)
         resolve_paths(settings, host, "train")
         adapt(settings, device)
         results: dict[str, Any] = {"host": str(host), "data sets": {}}
         for half, training in (("training", True), ("test", False)):
             began = time.monotonic()
-            dataset = sys.modules["data.dataset"].DataSet(settings["data_cfg"], training)
+            dataset = host.datasets.DataSet(settings["data_cfg"], training)
             results["data sets"][half] = {
                 "sequences": len(dataset),
                 "seconds": time.monotonic() - began,

@@ -16,10 +16,10 @@ from plugins.benchmarks.speed.measure import interleaved
 from plugins.common.memory import keep_freed_memory
 from plugins.errors import KpstraError, one_of
 
-from ...host.find import model_class
+from ...host.active import model_class
 from ...settings.load import load_settings
-from ...training.launch import adapt, choose_device, session
 from ...training.restore import Unfed, quiet
+from ...training.session import adapt, choose_device, session
 
 # size -> configurations of SwinGait2D's and SwinGait2DKPRPE's settings, and what is set in both
 SIZES = {
@@ -77,7 +77,7 @@ def host_models(device: str, choice: str = "embedded") -> Iterator:
         device: ``cpu`` or ``cuda``.
         choice: which host, see :func:`opengait_ext.host.find.find_host`.
     """
-    with session(choice, device) as (host, device), quiet():
+    with session(choice, device) as (host, device), quiet(host):
 
         def build(config: str) -> nn.Module:
             settings = load_settings(host, config, ("trainer_cfg.restore_hint=0",))

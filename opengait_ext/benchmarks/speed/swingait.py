@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import statistics
-import sys
 from functools import partial
 from typing import Any
 
@@ -15,7 +14,7 @@ from plugins.benchmarks.speed.measure import interleaved, ratios, saved_bytes
 from plugins.common.memory import keep_freed_memory
 from plugins.errors import KpstraError, one_of
 
-from ...training.launch import choose_device
+from ...training.session import choose_device
 from .scaling import SIZES, batch_of, forward, host_models, train_step
 
 NETWORKS = ("SwinGait-2D", "SwinGait-2D + KP-RPE")
@@ -66,7 +65,9 @@ def run(host: str, size: str, repeats: int, device: str = "auto") -> dict[str, A
 def hosts_transformer(ours: nn.Module, model_cfg: dict) -> nn.Module:
     """Build the host's own window transformer of the same size, with the weights of ours."""
     attention = [block.attn for layer in ours.layers for block in layer.blocks]
-    theirs = sys.modules["modeling.models.swingait"].SwinTransformer3D(
+    from modeling.models.swingait import SwinTransformer3D  # of the host that is active
+
+    theirs = SwinTransformer3D(
         patch_size=[1, 2, 2],
         in_chans=model_cfg["Backbone"]["channels"][1],
         embed_dim=attention[0].dim,

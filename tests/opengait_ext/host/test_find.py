@@ -68,7 +68,8 @@ def test_foreign_module(tmp_path):
     """A package of the user's called `utils` is named instead of being taken for OpenGait's."""
     (tmp_path / "utils.py").write_text("")
     program = (
-        "import utils\nfrom opengait_ext.host.find import activate, find_host\nfrom plugins.errors import KpstraError\n"
+        "import utils\nfrom opengait_ext.host.active import activate\nfrom opengait_ext.host.find import find_host\n"
+        "from plugins.errors import KpstraError\n"
         "try:\n    activate(find_host('embedded'))\nexcept KpstraError as error:\n    print(error)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
@@ -78,10 +79,9 @@ def test_foreign_module(tmp_path):
 def test_only_needed_models_are_imported():
     """Activating a host and asking for one model imports that file alone."""
     program = (
-        "import sys, torch\nfrom opengait_ext.host.find import *\nfrom opengait_ext.host.find import model_class\n"
-        "from opengait_ext.training.launch import process_group\nfrom contextlib import ExitStack\n"
-        "stack = ExitStack(); stack.enter_context(process_group('cpu'))\n"
-        "host = find_host('embedded'); activate(host)\nmodel_class(host, 'DeepGaitV2')\n"
+        "import sys\nfrom opengait_ext.host.active import activate, model_class\n"
+        "from opengait_ext.host.find import find_host\n"
+        "model_class(activate(find_host('embedded')), 'DeepGaitV2')\n"
         "print([name for name in sys.modules if name.startswith('modeling.models.')])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -8,10 +8,10 @@ import torch
 from gait_data import write_data
 
 from opengait_ext.data.checks import check_groups
-from opengait_ext.host.find import find_host, model_class
+from opengait_ext.host.active import model_class
 from opengait_ext.settings.load import load_settings, resolve_paths
 from opengait_ext.training.checkpoints import fitting
-from opengait_ext.training.launch import adapt
+from opengait_ext.training.session import adapt
 from plugins.errors import KpstraError
 
 pytest_plugins = ["host_folders"]
@@ -38,7 +38,7 @@ def build(host, data, tmp_path, monkeypatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.chdir(tmp_path)
     host("utils").get_msg_mgr().init_manager("output", False, 1)
-    folder = find_host(str(host.root))
+    folder = host.active
 
     def model(config, *overrides, training=True, seed=0):
         paths = f"data_cfg.dataset_root={data / 'data'}", f"data_cfg.dataset_partition={data / 'partition.json'}"

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from opengait_ext.host.find import find_host
 from opengait_ext.settings.load import load_settings, read_yaml, resolve_paths
 from plugins.errors import KpstraError
 from plugins.kprpe import KPRPEConfig
@@ -20,7 +19,7 @@ KPRPE = "opengait/swingait2d_kprpe_gait3d"
 def load(host):
     """load_settings in each host."""
     importlib.import_module("modeling.base_model")
-    folder = find_host(str(host.root))
+    folder = host.active
     return lambda config, *overrides, restore=0: load_settings(folder, str(config), overrides, restore)
 
 
@@ -143,7 +142,7 @@ def test_missing_file(load):
 def test_paths(load, host, tmp_path, monkeypatch):
     """Relative paths are those of the working directory; OpenGait's partitions are also found in its folder."""
     monkeypatch.chdir(tmp_path)
-    folder = find_host(str(host.root))
+    folder = host.active
     settings = load(KPRPE, "data_cfg.dataset_root=data", "data_cfg.dataset_partition=part.json")
     with pytest.raises(KpstraError, match=r"data_cfg.dataset_root: 'data': no such folder"):
         resolve_paths(settings, folder, "test")
