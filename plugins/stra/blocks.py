@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import StRAttention
-from .checks import init_weights
+from .layers import init_weights
 
 
 class StRABottleneck(nn.Module):

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .checks import Conv2d, check_feature_map, check_groups, check_kernel, grouped_branch, init_weights
+from .checks import check_feature_map, check_groups, check_kernel
+from .layers import GroupedPointwiseConv2d, grouped_branch, init_weights
 from .neighbourhood import aggregate
 
 
@@ -46,7 +47,7 @@ class LocalAttention(nn.Module):
         check_kernel(kernel_size)
         self.channels, self.groups, self.kernel_size = channels, groups, kernel_size
         self.mask = grouped_branch(channels, channels // ratio, groups * (1 + kernel_size**2), groups)
-        self.value = Conv2d(channels, channels, groups, bias=False) if value_conv else nn.Identity()
+        self.value = GroupedPointwiseConv2d(channels, channels, groups, bias=False) if value_conv else nn.Identity()
         init_weights(self)
 
     def forward(self, x: Tensor) -> Tensor:

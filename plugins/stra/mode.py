@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import one_of
-from .checks import check_feature_map, check_groups, grouped_branch, init_weights
+from .checks import check_feature_map, check_groups
+from .layers import grouped_branch, init_weights
 
 GATES = ("sigmoid", "softmax")
 

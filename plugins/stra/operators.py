@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import one_of
-from .checks import Conv2d, check_feature_map, check_groups, check_kernel, init_weights
+from .checks import check_feature_map, check_groups, check_kernel
+from .layers import GroupedPointwiseConv2d, init_weights
 from .local import LocalAttention
 from .neighbourhood import aggregate, shifts
 
@@ -25,9 +26,9 @@ class StandAloneSelfAttention(nn.Module):
         check_groups(channels, groups)
         check_kernel(kernel_size)
         self.channels, self.groups, self.kernel_size = channels, groups, kernel_size
-        self.query = Conv2d(channels, channels, groups, bias=False)
-        self.key = Conv2d(channels, channels, groups, bias=False)
-        self.value = Conv2d(channels, channels, groups, bias=False)
+        self.query = GroupedPointwiseConv2d(channels, channels, groups, bias=False)
+        self.key = GroupedPointwiseConv2d(channels, channels, groups, bias=False)
+        self.value = GroupedPointwiseConv2d(channels, channels, groups, bias=False)
         width = channels // groups
         self.relative_rows = nn.Parameter(torch.randn(groups, kernel_size, width - width // 2) * width**-0.5)
         self.relative_columns = nn.Parameter(torch.randn(groups, kernel_size, width // 2) * width**-0.5)

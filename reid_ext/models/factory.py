@@ -7,6 +7,8 @@ from functools import partial
 
 from torch import nn
 
+from plugins.stra.layers import GroupedPointwiseConv2d
+
 from ..host import torchreid
 from .networks import LastStrideMobileNetV2, NonLocalResNet, StRAMobileNetV2, StRAResNet
 from .pretrained import load_imagenet
@@ -41,6 +43,9 @@ def _build(
 
 
 def register() -> None:
-    """Add :data:`MODELS` to torchreid's model factory; calling it again changes nothing."""
+    """Add :data:`MODELS` to torchreid's model factory, and their layers to its FLOP counter; once is enough."""
     factory = getattr(torchreid.models, "__model_factory")
     factory.update({name: partial(_build, name) for name in MODELS})
+    for table in ("__generic_flops_counter", "__conv_linear_flops_counter"):  # layer -> count, by the name of its class
+        counter = getattr(torchreid.utils.model_complexity, table)
+        counter[GroupedPointwiseConv2d.__name__] = counter[nn.Conv2d.__name__]

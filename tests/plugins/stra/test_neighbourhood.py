@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from plugins.benchmarks.speed.stra import NaiveStRA
 from plugins.stra import StRAttention
 from plugins.stra import neighbourhood as banded
-from plugins.stra.checks import Conv2d
+from plugins.stra.layers import GroupedPointwiseConv2d
 from plugins.stra.neighbourhood import aggregate
 
 MAPS = [(4, 3), (1, 1), (1, 6), (7, 2), (5, 9)]
@@ -101,7 +101,7 @@ def test_operator_is_registered_soundly():
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_pointwise_convolution_equals_torchs(layout, bias):
-    conv = Conv2d(12, 8, groups=4, bias=bias).double()
+    conv = GroupedPointwiseConv2d(12, 8, groups=4, bias=bias).double()
     x = torch.randn(3, 12, 5, 4, dtype=torch.float64).to(memory_format=layout).requires_grad_()
     expected = F.conv2d(x, conv.weight, conv.bias, groups=4)
     torch.testing.assert_close(conv(x), expected)

@@ -90,6 +90,21 @@ def test_featuremaps_are_what_is_pooled():
     torch.testing.assert_close(model.fc(model.featuremaps(x).mean((2, 3))), model(x))
 
 
+@pytest.mark.parametrize("name", ["resnet50_stra", "mobilenetv2_x1_0_stra"])
+def test_the_hosts_counter_counts_our_layers(name):
+    model, counts = build(name).eval(), []
+
+    def count(layer, inputs, output):
+        weights, bias = layer.weight[0].numel(), layer.bias is not None
+        counts.append(output.numel() * weights + output.numel() * bias // getattr(layer, "groups", 1))  # as the host
+
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
+            layer.register_forward_hook(count)
+    _, flops = torchreid.utils.compute_model_complexity(model, (1, 3, 64, 32))
+    assert flops == sum(counts)
+
+
 def test_unknown_loss_is_refused():
     with pytest.raises(KpstraError, match="'softmaxx' is not one of softmax, triplet"):
         build("resnet50_stra", loss="softmaxx")
