@@ -24,7 +24,7 @@ setup(
         "kpstra_configs": ["*.yaml", "reid/*.yaml", "opengait/*.yaml"],
         "opengait_ext": ["host/embedded/**/*.py", "host/embedded/**/*.yaml"],
     },
-    install_requires=["torch>=2.8", "numpy"],
+    install_requires=["torch>=2.8", "numpy", "PyYAML", "filelock>=3.30"],
     extras_require={
         "reid": [
             "torchvision",

@@ -29,3 +29,9 @@ def one_of(value: object, options: Iterable[str], key: str) -> None:
     options = list(options)
     if value not in options:
         raise KpstraError(f"{key}: {value!r} is not one of {', '.join(map(str, options))}{nearest(value, options)}")
+
+
+def some(names: Iterable[object], most: int = 3, separator: str = ", ") -> str:
+    """Return the first few of some names, and how many more there are: ``a, b, c and 4 more``."""
+    names = list(map(str, names))
+    return separator.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

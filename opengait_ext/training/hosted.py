@@ -13,11 +13,11 @@ from torch import nn, optim
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from plugins.common.checkpoints import load_optimizer, part_of
+from plugins.common import checkpoints
+from plugins.common.checkpoints import fit, load_optimizer, part_of
 from plugins.common.files import atomic_write
 from plugins.common.numerics import require_finite
 from plugins.common.processes import follow_parent
-from plugins.common.whole import require_whole
 from plugins.errors import KpstraError
 
 from ..data.checks import check_classes, check_dataset, check_groups, check_probes, check_transforms
@@ -25,7 +25,6 @@ from ..data.dataset import ArrayDataset
 from ..data.joint_transform import build_joint_transform
 from ..data.partition import read_partition
 from ..host.errors import refused
-from .checkpoints import fitting
 from .numerics import Batch, StepWatch, require_finite_features
 from .seeding import SeededBatches, SeededCollate, SeededDataset, seed_everything
 
@@ -188,9 +187,9 @@ class Hosted:
                     f"{' '.join(str(error).split())[:400]}. restore_ckpt_strict: false takes over what fits"
                 ) from error
         else:
-            state, report = fitting(checkpoint["model"], self.state_dict(), save_name)
-            self.load_state_dict(state, strict=False)
-            self.msg_mgr.log_info(report)
+            report = fit(checkpoint["model"], self.state_dict(), save_name)
+            self.load_state_dict(report.weights, strict=False)
+            self.msg_mgr.log_info(report.summary())
         if self.training:
             self._load_training_state(checkpoint, save_name)
         self.msg_mgr.log_info(f"Restore Parameters from {save_name} !!!")
@@ -269,15 +268,8 @@ def read_checkpoint(path: str, device: torch.device) -> dict[str, Any]:
     Raises:
         KpstraError: missing (lists those that exist), broken, or of another kind.
     """
-    if not Path(path).is_file():
-        there = sorted(p.name for p in Path(path).parent.glob("*.pt"))
-        raise KpstraError(f"restore_hint: {path}: no such checkpoint; there are: {', '.join(there) or 'none'}")
-    try:
-        require_whole(path)
-        checkpoint = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # a damaged file can fail anywhere in the reader
-        raise KpstraError(f"{path}: not a readable checkpoint: {' '.join(str(error).split())[:200]}") from error
-    weights = checkpoint.get("model") if isinstance(checkpoint, dict) else None
+    checkpoint = checkpoints.read(path, device)
+    weights = checkpoint.get("model")
     if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         raise KpstraError(f"{path}: no OpenGait checkpoint: it has no `model` with the weights")
     require_finite(weights.items(), f"{path}: its weights")

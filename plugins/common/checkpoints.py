@@ -1,15 +1,132 @@
-"""An optimiser restored from a checkpoint, checked: a damaged one would fail at a later step, or train on silently."""
+"""Checkpoints read safely, what of their weights fits a model, and an optimiser restored from one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import optim
+from torch import Tensor, optim
 
-from ..errors import KpstraError
+from ..errors import KpstraError, some
+from .files import disk_error
+
+
+def read(path: str | os.PathLike, device: str | torch.device = "cpu", allowed: Sequence[Any] = ()) -> dict[str, Any]:
+    """Read a checkpoint without running any code in it.
+
+    Args:
+        path: of the file; ``~`` is the home folder.
+        device: where its tensors go.
+        allowed: classes and functions beside tensors and plain types, as for ``torch.serialization.safe_globals``.
+
+    Raises:
+        KpstraError: no such file (names those of that kind that exist), unreadable, changed since it was written,
+            no mapping, or holding anything but tensors, plain types and what is allowed.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        there = sorted(p.name for p in path.parent.glob(f"*{path.suffix}")) if path.suffix else []
+        raise KpstraError(f"{path}: no such checkpoint file" + (f"; there are {some(there, 5)}" if there else ""))
+    try:
+        _require_whole(path)
+        with torch.serialization.safe_globals(list(allowed)):
+            checkpoint = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # a damaged file can fail anywhere in the reader
+        raise KpstraError(f"{path}: {_reason(error)}") from error
+    if not isinstance(checkpoint, dict):
+        raise KpstraError(f"{path}: holds a {type(checkpoint).__name__}, expected a checkpoint or a state dict")
+    return checkpoint
+
+
+def _require_whole(path: Path) -> None:
+    """Compare every part of the archive with its checksum, which torch does not look at; old files have none."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            changed = archive.testzip()
+        if changed:
+            raise zipfile.BadZipFile(f"{changed} has changed since it was written")
+
+
+def _reason(error: Exception) -> str:
+    if refused := re.search(r"GLOBAL (\S+)", str(error)):
+        return f"refused, because it holds {refused[1]} where only tensors and plain values belong; use another file"
+    if reason := disk_error(error):
+        return f"cannot be read: {reason}"
+    return f"damaged, cut short or not a checkpoint ({type(error).__name__}); use another file"
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What of a file's weights fits a model by name and shape.
+
+    ``reshaped`` and ``unknown`` weights of the file are left out; ``kept`` ones of the model stay as they are.
+    """
+
+    source: str
+    weights: Mapping[str, Tensor]  # those that fit
+    reshaped: Mapping[str, str]  # with both shapes
+    unknown: Sequence[str]
+    kept: Sequence[str]
+
+    @property
+    def left_out(self) -> list[str]:
+        """Names of the file's weights that do not fit."""
+        return [*self.reshaped, *self.unknown]
+
+    def summary(self) -> str:
+        """Return the report as text: a line for what was loaded, and one for each part that is not empty."""
+        total = len(self.weights) + len(self.kept)
+        lines = [f"{self.source}: {len(self.weights)} of the model's {total} tensors loaded"]
+        for names, what in (
+            ([f"{name} {shapes}" for name, shapes in self.reshaped.items()], "left out, of another shape"),
+            (self.unknown, "left out, not in this model"),
+            (self.kept, "not in the file, kept as they were"),
+        ):
+            if names:
+                lines.append(f"  {len(names)} {what}: {', '.join(names)}")
+        return "\n".join(lines)
+
+
+def fit(weights: Mapping[str, Tensor], target: Mapping[str, Tensor], source: object) -> FitReport:
+    """Keep what fits by name and shape.
+
+    Args:
+        weights: of a file; DataParallel's ``module.`` in front of names is dropped.
+        target: a model's state dict.
+        source: the file, for messages.
+
+    Returns:
+        The report; ``model.load_state_dict(report.weights, strict=False)`` loads what fits. Batch norms' counts of
+        batches, which do not enter what a network computes, are not missed.
+
+    Raises:
+        KpstraError: nothing fits.
+    """
+    weights = {name.removeprefix("module."): value for name, value in weights.items()}
+    fits = {name: value for name, value in weights.items() if name in target and value.shape == target[name].shape}
+    if not fits:
+        raise KpstraError(
+            f"{source}: no tensor fits the model by name and shape; the file has {some(weights) or 'none'}, the model "
+            f"{some(target)}: is it another model's?"
+        )
+    return FitReport(
+        str(source),
+        fits,
+        {
+            name: f"{tuple(value.shape)} here {tuple(target[name].shape)}"
+            for name, value in weights.items()
+            if name in target and name not in fits
+        },
+        [name for name in weights if name not in target],
+        [name for name in target if name not in fits and not name.endswith("num_batches_tracked")],
+    )
 
 
 @contextmanager

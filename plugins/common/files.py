@@ -1,16 +1,20 @@
-"""Whole-or-nothing file writing, and finding a configuration by name."""
+"""Files and folders put in place whole or not at all, JSON, and finding a configuration by name."""
 
 from __future__ import annotations
 
 import errno
 import glob
+import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+from filelock import lock_descriptor
 
 from ..errors import KpstraError, nearest
 
@@ -26,11 +30,6 @@ DISK = {
     errno.ENAMETOOLONG,
     errno.EIO,
 }
-
-try:
-    import fcntl
-except ImportError:  # not a Unix: leftovers stay
-    fcntl = None
 
 
 @contextmanager
@@ -82,18 +81,16 @@ def _whole(path: Path, mode: str) -> Iterator[IO]:
 
 
 def _hold(stream: IO) -> bool:
-    """Lock an open file as long as this process lives; False if another one has."""
+    """Lock an open file as long as this process lives; False if another one has, or the file system has no locks."""
     try:
-        if fcntl:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock_descriptor(stream.fileno(), blocking=False)
     except OSError:
         return False
-    return True
 
 
 def _remove_unless_held(leftover: Path) -> None:
     with suppress(OSError), open(leftover, "rb") as stream:
-        if fcntl and _hold(stream):
+        if _hold(stream):
             leftover.unlink()
 
 
@@ -101,6 +98,66 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+@contextmanager
+def atomic_folder(target: str | os.PathLike, scratch: str | os.PathLike | None = None) -> Iterator[Path]:
+    """Yield a new folder that becomes ``target`` only when the block ends without an error.
+
+    Args:
+        target: a folder there is replaced.
+        scratch: where the new folder is filled, on the same file system; by default beside ``target``.
+    """
+    target = Path(target)
+    partial = new_folder(scratch or target.parent, target)
+    try:
+        yield partial
+        replace_folder(partial, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def new_folder(scratch: str | os.PathLike, target: Path) -> Path:
+    """Make a folder in ``scratch`` that is filled here and put in place elsewhere by :func:`replace_folder`."""
+    Path(scratch).mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=scratch))
+    partial.chmod(0o777 & ~_umask())
+    return partial
+
+
+def replace_folder(partial: Path, target: Path) -> None:
+    """Turn a filled folder into ``target``, whole; a folder there is replaced."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(partial, target)
+
+
+def write_json(path: str | os.PathLike, content: Any) -> None:
+    """Write JSON, whole or not at all; see :func:`atomic_write`."""
+    with atomic_write(path, "w") as stream:
+        json.dump(content, stream, indent=1)
+        stream.write("\n")
+
+
+def read_json(path: str | os.PathLike, expected: str) -> dict[str, Any]:
+    """Read a JSON file with a mapping at its top.
+
+    Args:
+        path: of the file.
+        expected: what belongs there and what to do where it does not, for the message.
+
+    Raises:
+        KpstraError: unreadable, not JSON, or something else than a mapping.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise KpstraError(f"{path}: cannot be read: {error.strerror}; expected {expected}") from error
+    except (ValueError, RecursionError) as error:
+        raise KpstraError(f"{path}: damaged, or not JSON ({str(error)[:100]}); expected {expected}") from error
+    if not isinstance(content, dict):
+        raise KpstraError(f"{path}: {content!r:.60}: expected {expected}")
+    return content
 
 
 def resolve_config(name: str | os.PathLike) -> Path:

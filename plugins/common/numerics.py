@@ -1,18 +1,32 @@
-"""Values that are no numbers (NaN, infinite): noticed in gradients, and kept out of checkpoints."""
+"""NaN and infinite values: found in arrays, noticed in gradients, and kept out of checkpoints."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 from torch import Tensor, optim
 from torch.nn.utils import get_total_norm
 
-from ..errors import KpstraError
+from ..errors import KpstraError, some
+
+
+def nonfinite_rows(values: np.ndarray | Tensor) -> list[int]:
+    """Return the indices along the first axis where values (N, ...) are NaN or infinite."""
+    finite = (torch if isinstance(values, Tensor) else np).isfinite(values)
+    rows = finite.reshape(len(values), math.prod(values.shape[1:])).all(1)
+    return [i for i, fine in enumerate(rows.tolist()) if not fine]
+
+
+def first_nonfinite(values: np.ndarray | Tensor) -> int | None:
+    """Return the first index along the first axis where values (N, ...) are NaN or infinite, if there is one."""
+    return next(iter(nonfinite_rows(values)), None)
 
 
 class GradientWatch:
-    """Notices gradients that are no numbers, before each of an optimiser's steps, and waits for no device.
+    """Notices NaN or infinite gradients, before each of an optimiser's steps, and waits for no device.
 
     The norm of a step's gradients stays on the device until :meth:`finite` is asked for it.
     """
@@ -26,7 +40,7 @@ class GradientWatch:
         self._norm = get_total_norm([parameter.grad for parameter in trained if parameter.grad is not None])
 
     def finite(self) -> bool:
-        """Whether the last step's gradients were numbers; asked a second time, or before a step, it is true."""
+        """Whether the last step's gradients were finite; asked a second time, or before a step, it is true."""
         norm, self._norm = self._norm, None
         return norm is None or bool(torch.isfinite(norm))
 
@@ -47,5 +61,4 @@ def require_finite(tensors: Iterable[tuple[str, Tensor]], what: str) -> None:
     finite = torch.stack([torch.isfinite(tensor).all() for _, tensor in floating]).tolist()
     wrong = [name for (name, _), fine in zip(floating, finite, strict=True) if not fine]
     if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise KpstraError(f"{what}: not finite (NaN or infinite): {', '.join(wrong[:3])}{more}")
+        raise KpstraError(f"{what}: not finite (NaN or infinite): {some(wrong)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from plugins.common.checkpoints import load_optimizer, part_of
+from plugins.common.checkpoints import load_optimizer, part_of, read
 from plugins.common.files import atomic_write
 from plugins.common.numerics import require_finite
-from plugins.common.whole import require_whole
 from plugins.errors import KpstraError
 from plugins.stra.reference import from_reference
 
@@ -86,23 +84,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         KpstraError: no such file, damaged, or holding anything but tensors and plain types (no code of it is run).
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise KpstraError(f"{path}: no such checkpoint file")
-    try:
-        require_whole(path)
-        with torch.serialization.safe_globals(SAFE_GLOBALS):
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can fail anywhere in the reader
-        refused = re.search(r"GLOBAL (\S+)", str(error))
-        if refused:
-            reason = f"refused, because it holds {refused[1]} where only tensors and plain values belong"
-        else:
-            reason = f"damaged, cut short or not a checkpoint ({type(error).__name__})"
-        raise KpstraError(f"{path}: {reason}; use another file") from error
-    if not isinstance(checkpoint, dict):
-        raise KpstraError(f"{path}: holds a {type(checkpoint).__name__}, expected a checkpoint or a state dict")
-    return checkpoint
+    return read(path, allowed=SAFE_GLOBALS)
 
 
 def load_weights(model: nn.Module, path: str | Path) -> WeightReport:

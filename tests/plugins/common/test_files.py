@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
-from plugins.common.files import atomic_write
+import pytest
+
+from plugins.common.files import atomic_folder, atomic_write, read_json, write_json
+from plugins.errors import KpstraError
 
 KILLED = """
 import os, signal, sys
@@ -36,3 +39,33 @@ def test_leftovers_of_killed_writers_are_removed_and_those_of_living_ones_not(tm
     with atomic_write(target) as stream:
         stream.write(b"second")
     assert names(tmp_path) == sorted([target.name, other.name]) and target.read_bytes() == b"second"
+
+
+@pytest.mark.parametrize("scratch", [None, "scratch"])
+def test_folders_are_put_in_place_whole(tmp_path, scratch):
+    target, place = tmp_path / "a" / "b", scratch and tmp_path / scratch
+    for text in ("old", "new"):
+        with atomic_folder(target, place) as folder:
+            (folder / text).write_text(text)
+            assert not (target / text).exists()
+    with pytest.raises(ZeroDivisionError), atomic_folder(target, place) as folder:
+        (folder / "half").write_text("")
+        raise ZeroDivisionError
+    assert names(target) == ["new"] and names(target.parent) == ["b"]
+    assert scratch is None or names(place) == []
+
+
+def test_json(tmp_path):
+    write_json(tmp_path / "a.json", {"b": [1, "ü"]})
+    assert read_json(tmp_path / "a.json", "x") == {"b": [1, "ü"]}
+    (tmp_path / "a.json").write_bytes(b"\xef\xbb\xbf{}")
+    assert read_json(tmp_path / "a.json", "x") == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
+def test_files_that_are_not_the_json_expected(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(KpstraError, match=r"a.json: .*expected a report; delete it$"):
+        read_json(tmp_path / "a.json", "a report; delete it")
+    with pytest.raises(KpstraError, match=r"b.json: cannot be read: No such file or directory; expected"):
+        read_json(tmp_path / "b.json", "a report")

@@ -1,0 +1,129 @@
+"""Settings: mappings read from YAML, values by dotted key, and keys that are not known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import KpstraError, nearest
+
+
+def read_yaml(path: str | Path, expected: str = "keys and values") -> dict[str, Any]:
+    """Read a YAML file with a mapping at its top; an empty file is an empty mapping.
+
+    Args:
+        path: of the file.
+        expected: what belongs there, for the message.
+
+    Raises:
+        KpstraError: unreadable, not YAML (names line and column), or something else than a mapping.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise KpstraError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise KpstraError(f"{path}: not readable as YAML: {' '.join(str(error).split())[:300]}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise KpstraError(f"{path}: expected {expected}, found {content!r:.100}")
+    return content
+
+
+def flatten(settings: Any, lists: bool = False, key: str = "") -> dict[str, Any]:
+    """Return the values by dotted key; a list is one value, or with ``lists`` its items go by their number.
+
+    >>> flatten({"a": {"b": 1, "c": [2, 3]}})
+    {'a.b': 1, 'a.c': [2, 3]}
+
+    An empty section is a value.
+    """
+    if isinstance(settings, Mapping) and settings:
+        items: Iterable = settings.items()
+    elif lists and isinstance(settings, list) and settings:
+        items = enumerate(settings)
+    else:
+        return {key: settings} if key else {}
+    return {
+        path: value
+        for name, node in items
+        for path, value in flatten(node, lists, f"{key}.{name}" if key else str(name)).items()
+    }
+
+
+def get_value(settings: Mapping[str, Any], key: str) -> Any:
+    """Return the value of a dotted key; a list's items go by their number.
+
+    Raises:
+        KeyError: there is none.
+    """
+    node: Any = settings
+    for part in key.split("."):
+        if isinstance(node, list) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        elif isinstance(node, Mapping) and part in node:
+            node = node[part]
+        else:
+            raise KeyError(key)
+    return node
+
+
+def set_value(settings: dict[str, Any], key: str, value: Any, source: str = "command line") -> None:
+    """Set the value of a dotted key in place; missing sections are made, a list's items go by their number.
+
+    Args:
+        settings: are changed.
+        key: such as ``loss_cfg.0.margin``.
+        value: is put there.
+        source: where key and value come from, for the message.
+
+    Raises:
+        KpstraError: the key leads through something that is no section, or to no item of a list.
+    """
+    *parents, last = key.split(".")
+    node: Any = settings
+    for depth, part in enumerate(parents):
+        if isinstance(node, list):
+            part = _position(node, part, key, source)
+        elif node.get(part) is None:
+            node[part] = {}
+        node = node[part]
+        if not isinstance(node, (dict, list)):
+            raise KpstraError(f"{source}: {key}: {'.'.join(parents[: depth + 1])} is {node!r}, no section")
+    node[_position(node, last, key, source) if isinstance(node, list) else last] = value
+
+
+def _position(items: list, part: str, key: str, source: str) -> int:
+    if not part.isdigit() or int(part) >= len(items):
+        expected = f"a number from 0 to {len(items) - 1}" if items else "nothing: the list is empty"
+        raise KpstraError(f"{source}: {key}: {part!r}: expected {expected}")
+    return int(part)
+
+
+def known_keys(mapping: Any, known: Iterable[str], where: str, required: Iterable[str] = ()) -> None:
+    """Refuse what is no mapping, keys that are not known, and keys that are missing.
+
+    Args:
+        mapping: what the user gave.
+        known: keys that may stand there.
+        where: file and section, for the message: ``configs/x.yaml: model_cfg``, or ``configs/x.yaml`` for its top.
+        required: keys that must stand there.
+
+    Raises:
+        KpstraError: names the key, and the nearest known one.
+    """
+    if not isinstance(mapping, Mapping):
+        raise KpstraError(f"{where}: {mapping!r}: expected keys and values")
+    known = [*known, *required]
+    prefix = f"{where}." if ": " in where else f"{where}: "
+    for key in mapping:
+        if key not in known:
+            hint = nearest(key, known) or f"; known: {', '.join(map(str, dict.fromkeys(known)))}"
+            raise KpstraError(f"{prefix}{key}: unknown key{hint}")
+    missing = [key for key in required if key not in mapping]
+    if missing:
+        raise KpstraError(f"{where}: `{'`, `'.join(missing)}` {'is' if len(missing) == 1 else 'are'} missing")
