@@ -10,8 +10,9 @@ from modeling.models.swingait import SwinTransformerBlock3D, WindowAttention3D, 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from plugins.kprpe.attention.partition import cut, join, windows_of
-from plugins.kprpe.attention.windows import attend_windows
+from plugins.kprpe.attention.partition import window_partition, window_reverse, windows_of
+
+from .windows import attend, table_bias
 
 
 class FusedAttention(WindowAttention3D):
@@ -19,14 +20,7 @@ class FusedAttention(WindowAttention3D):
 
     def forward(self, x: Tensor, mask: Tensor | None = None, tokens: int | None = None) -> Tensor:
         """x (windows, rows, C); ``mask`` (windows of a sequence, n, n) or None; ``tokens`` is n if rows are padded."""
-        windows, rows, channels = x.shape
-        n = tokens or rows
-        q, k, v = self.qkv(x).view(windows, rows, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        table = self.relative_position_bias_table[self.relative_position_index[:n, :n].reshape(-1)]
-        bias = table.view(1, 1, n, n, -1).permute(0, 1, 4, 2, 3)  # 1, 1, heads, n, n
-        dropout = self.attn_drop.p if self.training else 0.0
-        out = attend_windows(q, k, v, bias, mask, self.scale, dropout).transpose(1, 2)
-        return self.proj_drop(self.proj(out.reshape(windows, rows, channels)))
+        return attend(self, x, table_bias(self, tokens or x.shape[1]), mask)
 
 
 class FusedBlock(SwinTransformerBlock3D):
@@ -40,9 +34,9 @@ class FusedBlock(SwinTransformerBlock3D):
             return super().forward(x, mask_matrix)
         x = x.contiguous()  # a stage begins with channels first
         windows = windows_of(size, window, shift, x.device)
-        inside = cut(self.norm1(x).flatten(1, 3), windows)
+        inside = window_partition(self.norm1(x).flatten(1, 3), windows)
         inside = self.attn(inside, mask_matrix if any(shift) else None, windows.tokens)
-        x = x + self.drop_path(join(inside, windows).view(x.shape))
+        x = x + self.drop_path(window_reverse(inside, windows).view(x.shape))
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, optim
 
 from plugins.errors import KpstraError
-from plugins.kprpe import KPRPEHandle, inject_kprpe
+from plugins.kprpe import KPRPEHandle, inject_kprpe, normalise_keypoints
 
 from ..pictures.tensorboard import bias_picture, keypoint_picture
 from .swingait import SizedSwinGait, SwinGait2D
@@ -58,7 +57,7 @@ class KeypointBias:
         """
         modalities, *others = inputs
         silhouettes, keypoints = self._checked(modalities)
-        points = normalised(keypoints, silhouettes.shape[-2:])
+        points = normalise_keypoints(keypoints, silhouettes.shape[-2:])
         confidence = keypoints[..., 2].clamp(0, 1) if self.uses_confidence else None
         with self.kprpe.set_keypoints(points, confidence):
             output = super().forward(([silhouettes], *others))
@@ -91,9 +90,3 @@ class SwinGait2DKPRPE(KeypointBias, SwinGait2D):
 
 class SwinGait3DKPRPE(KeypointBias, SizedSwinGait):
     """OpenGait's SwinGait (windows over three frames) with KP-RPE: each token follows its own frame's keypoints."""
-
-
-def normalised(keypoints: Tensor, size: tuple[int, int]) -> Tensor:
-    """Pixels (x, y, ...) of an image of (height, width) -> (x, y) in [0, 1] of that image: (x + 1/2) / width."""
-    extent = torch.tensor([size[1], size[0]], dtype=keypoints.dtype, device=keypoints.device)
-    return (keypoints[..., :2] + 0.5) / extent

@@ -5,19 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..errors import KpstraError
-
-
-class Keypoints(NamedTuple):
-    """Joints of a batch: points (B, L, 2) or (B, T, L, 2) in (x, y), and their confidences (B, L) or (B, T, L)."""
-
-    points: Tensor
-    confidence: Tensor | None = None
+from .keypoints import Keypoints
 
 
 class KeypointContext:

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..errors import KpstraError
-from .adapters import (
-    GlobalAttention,
-    KeypointAttention,
-    PartitioningAttention,
-    SequenceWindowAttention,
-    WindowAttention,
-    adapted,
-    recognise,
-)
+from .adapters import KeypointAttention, Place
+from .adapters.base import adapted, has
+from .adapters.registry import adapter_for, known_attentions
 from .config import KPRPEConfig
-from .context import KeypointContext, Keypoints
+from .context import KeypointContext
+from .keypoints import Keypoints, check_keypoints
 from .position.global_grid import KeypointRPE
-from .position.table import check_finite
 from .position.windows import WindowedKeypointRPE
-
-TABLE = "relative_position_bias_table"
 
 
 class Injected(NamedTuple):
@@ -48,21 +43,44 @@ class KPRPEHandle:
         self.context: KeypointContext = next(iter(self.attentions.values())).kprpe_context
 
     def set_keypoints(
-        self, points: Tensor | Keypoints, confidence: Tensor | None = None
+        self, points: Tensor | np.ndarray | Keypoints, confidence: Tensor | np.ndarray | None = None
     ) -> AbstractContextManager[None]:
         """Return a context in which the network sees these keypoints: ``with handle.set_keypoints(p): y = net(x)``.
 
         Args:
-            points: (B, L, 2) in (x, y) of the network input, or (B, T, L, 2) per frame.
+            points: (B, L, 2), (x, y) in [0, 1] of the network input (:func:`normalise_keypoints` makes them from
+                pixels), or (B, T, L, 2) per frame; NumPy arrays come to the network's device.
             confidence: (B, L) or (B, T, L); 0 for absent joints.
 
         Raises:
-            KpstraError: NaN or infinite values.
+            KpstraError: wrong shape or type, NaN or infinite values, or pixels.
         """
         keypoints = points if isinstance(points, Keypoints) else Keypoints(points, confidence)
+        keypoints = Keypoints(*map(self._tensor, keypoints))
+        self._check_shapes(*keypoints)
         if not torch.compiler.is_compiling():
-            check_finite(*keypoints)
+            check_keypoints(*keypoints)
         return self.context.set(keypoints)
+
+    def _tensor(self, values: Tensor | np.ndarray | None) -> Tensor | None:
+        if isinstance(values, np.ndarray):
+            return torch.as_tensor(values, device=next(iter(self.attentions.values())).kprpe.index.device)
+        if values is not None and not isinstance(values, Tensor):
+            raise KpstraError(f"KP-RPE: keypoints: expected a tensor or a NumPy array, got {type(values).__name__}")
+        return values
+
+    def _check_shapes(self, points: Tensor, confidence: Tensor | None) -> None:
+        joints = next(iter(self.attentions.values())).kprpe.num_keypoints
+        if points.ndim not in (3, 4) or points.shape[-2:] != (joints, 2) or not points.is_floating_point():
+            raise KpstraError(
+                f"KP-RPE: keypoints: expected floating (B, {joints}, 2) or (B, T, {joints}, 2), "
+                f"got {points.dtype} {tuple(points.shape)}"
+            )
+        if confidence is not None and confidence.shape != points.shape[:-1]:
+            raise KpstraError(
+                f"KP-RPE: confidence: expected {tuple(points.shape[:-1])} as the keypoints have, "
+                f"got {tuple(confidence.shape)}"
+            )
 
     @property
     def layers(self) -> list[Injected]:
@@ -95,23 +113,23 @@ class KPRPEHandle:
     def remove(self) -> None:
         """Restore the network: its classes and, after ``mode="replace"``, its tables with their values."""
         for attention in self.attentions.values():
-            if attention.kprpe_removed is not None:
-                attention.register_parameter(TABLE, attention.kprpe_removed[0])
-            device = attention.qkv.weight.device
+            weight = next(attention.parameters())
+            for name, table in attention.kprpe_removed.items():
+                setattr(attention, name, table)
             for name in [name for name in vars(attention) if name.startswith("kprpe_")]:
                 delattr(attention, name)
             del attention.kprpe
             attention.__class__ = type(attention).__bases__[1]
-            attention.to(device)
+            attention.to(weight)  # tables were not there when the network moved
         self.attentions = {}
 
 
 def inject_kprpe(module: nn.Module, config: KPRPEConfig | Mapping, **overrides) -> KPRPEHandle:
     """Swap the position bias of every attention in ``module`` for KP-RPE, in place.
 
-    Knows torchvision's ``ShiftedWindowAttention`` and ``3d``, timm's ``WindowAttention`` and ViT ``Attention``, and
-    OpenGait's ``WindowAttention3D``. Weights and state-dict names of all else stay; each attention gains
-    ``kprpe.table_weight`` and ``kprpe.table_bias``, which start at zero.
+    Knows the attentions of torchvision's Swin, Swin V2, Video Swin and ViT, and of timm's Swin, Swin V2, ViT, EVA, BEiT
+    and vit_relpos; :func:`register_adapter` adds others. Weights and state-dict names of all else stay; each attention
+    gains ``kprpe.table_weight`` and ``kprpe.table_bias``, which start at zero.
 
     Args:
         module: a built network.
@@ -119,69 +137,73 @@ def inject_kprpe(module: nn.Module, config: KPRPEConfig | Mapping, **overrides) 
         **overrides: fields to set on top, such as ``mode="add"``.
 
     Raises:
-        KpstraError: nothing to inject into (lists what was seen), or a wrong setting.
+        KpstraError: nothing to inject into (lists what was seen), an attention of a known kind that KP-RPE does not fit
+            (says why), or a wrong setting. The network is as it was.
+
+    Example:
+        >>> network = torchvision.models.swin_t(weights="DEFAULT")
+        >>> handle = inject_kprpe(network, {"num_keypoints": 17}, mode="add")
+        >>> points = normalise_keypoints(pixels, images.shape[-2:])  # (B, 17, 2)
+        >>> with handle.set_keypoints(points, confidence):
+        ...     logits = network(images)
     """
     config = KPRPEConfig.of(config, **overrides)
     if any(isinstance(m, KeypointAttention) for m in module.modules()):
         raise KpstraError(f"inject_kprpe: {type(module).__name__} has KP-RPE already; remove() it first")
-    found = {name: (m, adapter) for name, m in module.named_modules() if (adapter := recognise(m)) is not None}
-    if not found:
-        seen = dict.fromkeys(type(m).__name__ for m in module.modules() if not list(m.children()))
-        attentions = [name for name in dict.fromkeys(type(m).__name__ for m in module.modules()) if "ttention" in name]
-        raise KpstraError(
-            f"inject_kprpe: no attention that KP-RPE fits in {type(module).__name__}; seen: "
-            f"{', '.join(attentions or seen)}. Known are torchvision's ShiftedWindowAttention(3d), timm's "
-            "WindowAttention and Attention, OpenGait's WindowAttention3D"
-        )
+    found = {name: (m, adapter) for name, m in module.named_modules() if (adapter := adapter_for(m)) is not None}
+    _check_found(module, found)
     context = KeypointContext()
-    built = {name: _build(module, name, attention, adapter, config) for name, (attention, adapter) in found.items()}
+    places = {name: Place(name, _ancestors(module, name)) for name in found}
+    built = {name: _build(attention, adapter, places[name], config) for name, (attention, adapter) in found.items()}
     first = next(iter(built.values()))
     for name, (attention, adapter) in found.items():
-        rpe = built[name]
+        rpe, device = built[name], next(attention.parameters()).device
         if config.formulation in ("absolute", "relative"):  # one table for all heads and layers
             rpe.table_weight, rpe.table_bias = first.table_weight, first.table_bias
-        reference = attention.qkv.weight
-        replaces = config.mode == "replace" and hasattr(attention, TABLE)
-        removed = (getattr(attention, TABLE),) if replaces else None
-        if replaces:
-            attention.register_parameter(TABLE, None)
+        tables = {table: getattr(attention, table) for table in adapter.replaces if has(attention, table)}
+        removed = tables if config.mode == "replace" else {}
+        for table in removed:
+            setattr(attention, table, None)
         attention.__class__ = adapted(adapter, type(attention))
-        attention.kprpe = rpe.to(reference.device)
+        attention.kprpe = rpe.to(device)
         attention.kprpe_context, attention.kprpe_removed = context, removed
-        attention.kprpe_adds = config.mode == "add" and hasattr(attention, TABLE)
+        attention.kprpe_adds = config.mode == "add" and bool(tables)
         attention.kprpe_scales = config.scale_bias
+        sized = adapter.sized(places[name])
+        attention.kprpe_sized = None if sized is None else (sized, tuple(getattr(*sized)))
     return KPRPEHandle(module)
 
 
+def _check_found(module: nn.Module, found: Mapping) -> None:
+    """Refuse a network without an attention that KP-RPE fits; warn of attentions that stay without."""
+    names = [n for n, m in module.named_modules() if re.search("ttention|Attn", type(m).__name__)]
+    left = [n for n in names if not any(f"{n}.".startswith(f"{f}.") or f"{f}.".startswith(f"{n}.") for f in found)]
+    kinds = dict.fromkeys(type(module.get_submodule(name)).__name__ for name in left)
+    if not found:
+        seen = kinds or dict.fromkeys(type(m).__name__ for m in module.modules() if not list(m.children()))
+        raise KpstraError(
+            f"inject_kprpe: no attention that KP-RPE fits in {type(module).__name__}; seen: {', '.join(seen)}. "
+            f"Known are {known_attentions()}; register_adapter takes others"
+        )
+    if left:
+        warnings.warn(
+            f"inject_kprpe: {len(left)} attentions of {type(module).__name__} stay without KP-RPE: {', '.join(kinds)} "
+            f"(the first is {left[0]})",
+            stacklevel=3,
+        )
+
+
+def _ancestors(root: nn.Module, name: str) -> tuple[nn.Module, ...]:
+    return (root, *(root.get_submodule(name[:i]) for i, c in enumerate(name) if c == "."))
+
+
 def _build(
-    root: nn.Module, name: str, attention: nn.Module, adapter: type[KeypointAttention], config: KPRPEConfig
+    attention: nn.Module, adapter: type[KeypointAttention], place: Place, config: KPRPEConfig
 ) -> KeypointRPE | WindowedKeypointRPE:
-    shared = {"formulation": config.formulation, "distance": config.distance, "ratio": config.ratio}
-    ancestors = [root, *(root.get_submodule(name[:i]) for i, c in enumerate(name) if c == ".")]
-    if adapter is GlobalAttention:
-        owner = next((m for m in reversed(ancestors) if hasattr(getattr(m, "patch_embed", None), "grid_size")), None)
-        if owner is None:
-            raise KpstraError(f"inject_kprpe: {name}: no ancestor has patch_embed.grid_size, so the grid is unknown")
-        prefix = getattr(owner, "num_prefix_tokens", 0)
-        grid = tuple(owner.patch_embed.grid_size)
-        return KeypointRPE(config.num_keypoints, grid, attention.num_heads, 1, prefix_tokens=prefix, **shared)
-    block, feature_size = ancestors[-1], config.feature_size
-    if adapter is WindowAttention:
-        feature_size = tuple(block.input_resolution)
-    if config.grid == "image" and feature_size is None and adapter is SequenceWindowAttention:
-        raise KpstraError(f"kprpe.feature_size: missing; grid 'image' needs the (H, W) of the tokens at {name}")
-    shift = attention.shift_size if adapter is PartitioningAttention else block.shift_size
-    shrink = len(attention.window_size) == 3
-    return WindowedKeypointRPE(
-        config.num_keypoints,
-        feature_size,
-        attention.window_size,
-        attention.num_heads,
-        [shift],
-        grid=config.grid,
-        shrink=shrink,
-        **shared,
-    )
+    try:
+        return adapter.build(attention, place, config)
+    except KpstraError as error:
+        raise KpstraError(f"inject_kprpe: {place.name} ({type(attention).__name__}): {error}") from error
 
 
 def _describe(name: str, attention: KeypointAttention) -> Injected:

@@ -53,13 +53,13 @@ def _windows_of(size: tuple, window: tuple, shift: tuple, device: torch.device) 
         return Windows(order.flatten().to(device), inverse.to(device), rows, tokens)
 
 
-def cut(x: Tensor, windows: Windows) -> Tensor:
+def window_partition(x: Tensor, windows: Windows) -> Tensor:
     """Cut (B, D * H * W, C) into (B * windows, rows, C)."""
     return _Cut.apply(x, windows.order, windows.inverse).view(-1, windows.rows, x.shape[-1])
 
 
-def join(y: Tensor, windows: Windows) -> Tensor:
-    """Undo :func:`cut`, dropping the padding rows: (B * windows, rows, C) to (B, D * H * W, C)."""
+def window_reverse(y: Tensor, windows: Windows) -> Tensor:
+    """Undo :func:`window_partition`, dropping the padding rows: (B * windows, rows, C) to (B, D * H * W, C)."""
     return _Join.apply(y.view(-1, len(windows.order), y.shape[-1]), windows)
 
 

@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+import math
+
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..position.windows import places_of, spread
+from ..position.windows import expand_to_windows, places_of
 from .dense import stays_fused, weigh
+
+MAX_LOGIT_SCALE = math.log(100.0)  # Swin V2 (CVPR 2022), section 3.2: tau is at least 0.01
+
+
+def attend_with_bias(
+    qkv: Tensor,
+    heads: int,
+    bias: Tensor,
+    mask: Tensor | None = None,
+    scale: float | None = None,
+    dropout: float = 0.0,
+    logit_scale: Tensor | None = None,
+) -> Tensor:
+    """Return the attention of every window from its queries, keys and values: multi-head, before the projection.
+
+    Args:
+        qkv: (windows, rows, 3 * C): queries, keys and values, heads after heads in each.
+        heads: number of them.
+        bias, mask, scale, dropout: see :func:`attend_windows`.
+        logit_scale: (heads, 1, 1), logarithms, for the cosine attention of Swin V2 in place of ``scale``:
+            ``softmax(cos(q, k) exp(logit_scale) + B + mask) v``.
+
+    Returns:
+        (windows, rows, C).
+    """
+    q, k, v = qkv.unflatten(2, (3, heads, -1)).permute(2, 0, 3, 1, 4)  # windows, heads, rows, head_dim
+    if logit_scale is not None:
+        q = (F.normalize(q, dim=-1) * logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()).to(k.dtype)
+        k, scale = F.normalize(k, dim=-1), 1.0
+    return attend_windows(q, k, v, bias, mask, scale, dropout).transpose(1, 2).flatten(2)
 
 
 def attend_windows(
@@ -41,7 +73,7 @@ def attend_windows(
     if mask is not None:
         mask = F.pad(mask.to(bias.dtype), (0, rows - mask.shape[-1]) * 2).unsqueeze(1)  # M, 1, rows, rows
     if stays_fused(query, bias):
-        whole = spread(bias, windows)
+        whole = expand_to_windows(bias, windows)
         if mask is not None:
             whole = (whole.expand(windows, -1, -1, -1).unflatten(0, (-1, len(mask))) + mask).flatten(0, 1)
         return F.scaled_dot_product_attention(query, key, value, whole, dropout, scale=scale)

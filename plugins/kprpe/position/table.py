@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import KpstraError, one_of
+from ..keypoints import check_keypoints
 
 FORMULATIONS = ("multihead", "relative", "absolute", "static")
 
@@ -23,22 +24,6 @@ class Factors(NamedTuple):
     def layer(self, layer: int) -> Factors:
         """Return the part of one layer, (B, heads, K) and (B, heads, K, 2); a shared table serves all layers."""
         return Factors(*(None if t is None else t[:, min(layer, t.shape[1] - 1)] for t in self))
-
-
-def check_finite(keypoints: Tensor, confidence: Tensor | None) -> None:
-    """Refuse NaN and infinite values, naming the first image; absent joints (confidence 0) may be anything.
-
-    Raises:
-        KpstraError: such a value in keypoints (B, L, 2) or confidence (B, L).
-    """
-    if confidence is not None and confidence.shape == keypoints.shape[:-1]:
-        keypoints = torch.where(confidence.unsqueeze(-1) == 0, 0.0, keypoints)
-    for name, values in (("keypoints", keypoints), ("confidence", confidence)):
-        if values is not None and not torch.isfinite(values).all():
-            image = int((~torch.isfinite(values.flatten(1))).any(dim=1).nonzero()[0])
-            raise KpstraError(
-                f"KP-RPE: {name} of image {image} are NaN or infinite; give absent joints the confidence 0"
-            )
 
 
 class KeypointTable(nn.Module):
@@ -81,16 +66,16 @@ class KeypointTable(nn.Module):
         """Compute the image's part for all layers at once, in float32 also under autocast.
 
         Args:
-            keypoints: P, (B, L, 2) in (x, y), normalised to the network input; values outside [0, 1] are allowed.
+            keypoints: P, (B, L, 2), (x, y) in [0, 1] of the network input; joints may lie a little outside.
             confidence: s, (B, L); a joint of confidence 0 contributes nothing, whatever its coordinates.
-            finite: the caller has made sure that all values are finite; looking costs a wait for the device.
+            finite: the caller has checked the values; looking costs a wait for the device.
 
         Raises:
-            KpstraError: wrong shape or type, NaN or infinite values.
+            KpstraError: wrong shape or type, NaN or infinite values, or pixels.
         """
         keypoints, confidence = self._checked(keypoints, confidence)
         if not finite and not torch.compiler.is_compiling():
-            check_finite(keypoints, confidence)
+            check_keypoints(keypoints, confidence)
         if self.formulation == "static":
             return Factors(None, None)
         with torch.autocast(keypoints.device.type, enabled=False):

@@ -54,7 +54,7 @@ def places_of(compact: Tensor, windows: int) -> int:
     return places if places > 1 else windows // frames
 
 
-def spread(compact: Tensor, windows: int) -> Tensor:
+def expand_to_windows(compact: Tensor, windows: int) -> Tensor:
     """Lay a compact bias (F, S, heads, n, n), F and S possibly 1, out over all windows: (windows, heads, n, n).
 
     A bias that all windows share comes as (1, heads, n, n).
@@ -132,7 +132,7 @@ class WindowedKeypointRPE(KeypointTable):
             raise KpstraError("WindowedKeypointRPE.bias: built without feature_size: the number of windows is unknown")
         frames = keypoints.shape[1] if keypoints.ndim == 4 else 1
         compact = self.frame_bias(self.factors(keypoints, confidence), layer, frames)
-        return spread(compact, keypoints.shape[0] * self.windows(layer, frames, self.feature_size))
+        return expand_to_windows(compact, keypoints.shape[0] * self.windows(layer, frames, self.feature_size))
 
     def windows(self, layer: int, frames: int, feature_size: tuple[int, int]) -> int:
         """Return the number of windows of one sequence of ``frames`` feature maps."""

@@ -5,6 +5,7 @@ import torch
 from golden_vectors import golden
 from torch import nn
 
+from opengait_ext.models import windows  # noqa: F401, registers the adapter
 from plugins.kprpe import inject_kprpe
 
 pytest_plugins = ["host_folders"]

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from opengait_ext.models import windows  # noqa: F401, registers the adapter
 from plugins.kprpe import inject_kprpe
 
 

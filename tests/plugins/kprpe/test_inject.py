@@ -352,7 +352,10 @@ def test_mistakes_are_named():
     handle = inject_kprpe(network, {"num_keypoints": L})
     with pytest.raises(KpstraError, match="no keypoints set"):
         network(x)
-    with pytest.raises(KpstraError, match="do not fit"), handle.set_keypoints(torch.rand(3, L, 2)):
+    with (
+        pytest.raises(KpstraError, match="keypoints of 3 images, but features of 2"),
+        handle.set_keypoints(torch.rand(3, L, 2)),
+    ):
         network(x)
     with pytest.raises(KpstraError, match="already"):
         inject_kprpe(network, {"num_keypoints": L})

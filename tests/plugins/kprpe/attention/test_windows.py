@@ -6,9 +6,9 @@ import torch.nn.functional as F
 
 from plugins.errors import KpstraError
 from plugins.kprpe.attention.dense import attend
-from plugins.kprpe.attention.partition import cut, join, padded_length, windows_of
+from plugins.kprpe.attention.partition import padded_length, window_partition, window_reverse, windows_of
 from plugins.kprpe.attention.windows import attend_windows
-from plugins.kprpe.position.windows import spread
+from plugins.kprpe.position.windows import expand_to_windows
 
 CASES = [((2, 6, 10), (1, 3, 5), (0, 1, 2)), ((3, 6, 4), (3, 3, 2), (1, 1, 1)), ((4, 4, 4), (2, 2, 2), (0, 0, 0))]
 
@@ -33,16 +33,16 @@ def test_cut_and_join(size, window, shift):
     """cut equals rolling and slicing, join undoes it; gradients pass through, those of padding rows are dropped."""
     x = torch.randn(2, *size, 3, requires_grad=True)
     windows = windows_of(size, window, shift, x.device)
-    y = cut(x.flatten(1, 3), windows)
+    y = window_partition(x.flatten(1, 3), windows)
     assert y.shape[1] == windows.rows == padded_length(windows.tokens)
     assert torch.equal(y[:, : windows.tokens], naive_cut(x, window, shift))
-    assert torch.equal(join(y, windows).view_as(x), x)
+    assert torch.equal(window_reverse(y, windows).view_as(x), x)
     weight = torch.randn(y.shape[0], windows.tokens, 3)
     (gradient,) = torch.autograd.grad((y[:, : windows.tokens] * weight).sum(), x, retain_graph=True)
     (expected,) = torch.autograd.grad((naive_cut(x, window, shift) * weight).sum(), x)
     assert torch.equal(gradient, expected)
     y = torch.randn_like(y, requires_grad=True)
-    (gradient,) = torch.autograd.grad((join(y, windows) * x.detach().flatten(1, 3)).sum(), y)
+    (gradient,) = torch.autograd.grad((window_reverse(y, windows) * x.detach().flatten(1, 3)).sum(), y)
     assert torch.equal(gradient[:, : windows.tokens], naive_cut(x.detach(), window, shift))
     assert not gradient[:, windows.tokens :].any()
 
@@ -57,7 +57,7 @@ def test_windows_first_met_in_inference_mode_can_train():
         windows_of((1, 9, 5), (1, 3, 5), (0, 1, 0), torch.device("cpu"))
     x = torch.randn(1, 45, 2, requires_grad=True)
     windows = windows_of((1, 9, 5), (1, 3, 5), (0, 1, 0), x.device)
-    join(cut(x, windows), windows).sum().backward()
+    window_reverse(window_partition(x, windows), windows).sum().backward()
     assert torch.equal(x.grad, torch.ones_like(x))
 
 
@@ -132,4 +132,4 @@ def test_wrong_number_of_windows():
         with pytest.raises(KpstraError, match="3 frames do not fit 4 windows"):
             attend_windows(q, q, q, bias)
     with pytest.raises(KpstraError, match="3 frames do not fit 4 windows"):
-        spread(bias, 4)
+        expand_to_windows(bias, 4)

@@ -10,7 +10,7 @@ from torch import nn
 
 from plugins.errors import KpstraError
 from plugins.kprpe import KeypointRPE, relative_buckets
-from plugins.kprpe.attention.dense import attend, flex_attend
+from plugins.kprpe.attention.dense import attend
 
 FORMULATIONS = ["absolute", "relative", "multihead", "static"]
 
@@ -194,35 +194,6 @@ def test_attention_equals_the_explicit_softmax(scale_bias):
     scores = q @ k.transpose(-1, -2)
     scores = (scores + bias) * 8**-0.5 if scale_bias else scores * 8**-0.5 + bias
     torch.testing.assert_close(attend(q, k, v, bias, scale_bias=scale_bias), scores.softmax(-1) @ v)
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        "multihead",
-        *(
-            pytest.param(c, marks=pytest.mark.slow)
-            for c in ("relative", "static", "confidence", "prefix", "cross", "scale_bias")
-        ),
-    ],
-)
-def test_flex_attention_equals_the_mask(case):
-    formulation = case if case in FORMULATIONS else "multihead"
-    prefix = 1 if case == "prefix" else 0
-    rpe = randomised(3, (4, 4), 2, 2, formulation, "cross" if case == "cross" else "product", prefix_tokens=prefix)
-    q, k, v = torch.randn(3, 2, 2, 16 + prefix, 16)
-    factors = rpe.factors(torch.rand(2, 3, 2), torch.rand(2, 3) if case == "confidence" else None)
-    scaled = case == "scale_bias"
-    with torch.no_grad():
-        expected = attend(q, k, v, rpe.bias(factors, 1), scale_bias=scaled)
-        flex = flex_attend(q, k, v, rpe, factors, 1, scale_bias=scaled)
-    torch.testing.assert_close(flex, expected, atol=1e-5, rtol=1e-5)
-
-
-def test_flex_attention_cannot_train_on_a_cpu():
-    rpe, q = randomised(3, (4, 4), 2, 1), torch.randn(2, 2, 16, 16)
-    with pytest.raises(KpstraError, match="no backward on a CPU"):
-        flex_attend(q, q, q, rpe, rpe.factors(torch.rand(2, 3, 2)), 0)
 
 
 def test_under_bfloat16_autocast_the_bias_is_computed_in_float32():

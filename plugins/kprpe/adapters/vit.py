@@ -1,0 +1,89 @@
+"""timm's vision transformers: global attention that takes a bias in its ``forward``."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import KpstraError
+from ..config import KPRPEConfig
+from ..position.global_grid import KeypointRPE
+from .base import KeypointAttention, Place, forward_takes, has
+from .build import build_global
+from .registry import register_adapter
+
+
+@register_adapter
+class ViTAttention(KeypointAttention):
+    """Attention of all patches: the host's own, with our bias as the argument that its ``forward`` has for one."""
+
+    fits = "timm's ViT and EVA attention"
+    argument: ClassVar[str] = "attn_mask"
+
+    @classmethod
+    def matches(cls, module: nn.Module) -> bool:
+        return has(module, "num_heads", "proj", "scale", "attn_drop") and forward_takes(module, cls.argument)
+
+    @classmethod
+    def sized(cls, place: Place) -> tuple[nn.Module, str] | None:
+        owner = _owner(place)
+        return None if owner is None else (owner.patch_embed, "grid_size")
+
+    @classmethod
+    def build(cls, attention: nn.Module, place: Place, config: KPRPEConfig) -> KeypointRPE:
+        owner = _owner(place)
+        if owner is None:
+            raise KpstraError("no module around it has patch_embed.grid_size, so its grid of tokens is unknown")
+        if getattr(owner, "dynamic_img_size", False):
+            raise KpstraError("dynamic_img_size=True lets its grid change between batches: build it without")
+        if not isinstance(getattr(owner, "patch_drop", None), nn.Identity | None):
+            raise KpstraError("patch_drop_rate drops tokens in training, and with them their places: set it to 0")
+        return build_global(config, attention.num_heads, owner.patch_embed.grid_size, owner.num_prefix_tokens)
+
+    def attend(self, x: Tensor, *args, **kwargs) -> Tensor:
+        """As the host's, with the bias added to its mask; x is (B, tokens, C)."""
+        if kwargs.get("is_causal"):
+            raise KpstraError("KP-RPE: is_causal=True leaves no room for a bias: give the causal mask as attn_mask")
+        bias, mask = self.global_bias(*x.shape[:2]).to(x.dtype), kwargs.get(self.argument)
+        if mask is not None:
+            bias = bias.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else bias + mask
+        return self.host_forward(x, *args, **{**kwargs, self.argument: bias})
+
+
+@register_adapter
+class BEiTAttention(ViTAttention):
+    """BEiT's, which adds to its own table what its blocks may share."""
+
+    fits = "timm's BEiT attention"
+    argument = "shared_rel_pos_bias"
+    replaces = ("relative_position_bias_table",)
+
+    @classmethod
+    def build(cls, attention: nn.Module, place: Place, config: KPRPEConfig) -> KeypointRPE:
+        if config.mode == "replace" and has(_owner(place), "rel_pos_bias"):
+            raise KpstraError("its blocks share one table of relative positions: mode must be 'add'")
+        return super().build(attention, place, config)
+
+
+@register_adapter
+class RelPosAttention(ViTAttention):
+    """That of timm's ``vit_relpos``, which takes a shared table only where it has none of its own."""
+
+    fits = "timm's vit_relpos attention"
+    argument = "shared_rel_pos"
+    replaces = ("rel_pos",)
+
+    @classmethod
+    def build(cls, attention: nn.Module, place: Place, config: KPRPEConfig) -> KeypointRPE:
+        own = has(attention, "rel_pos")
+        if config.mode == "add" and own:
+            raise KpstraError("its own relative positions leave no room for a second bias: mode must be 'replace'")
+        if config.mode == "replace" and not own and has(_owner(place), "shared_rel_pos"):
+            raise KpstraError("its blocks share one table of relative positions: mode must be 'add'")
+        return super().build(attention, place, config)
+
+
+def _owner(place: Place) -> nn.Module | None:
+    return next((m for m in reversed(place.ancestors) if hasattr(getattr(m, "patch_embed", None), "grid_size")), None)
