@@ -32,3 +32,10 @@ def run(package: str, *python: str, expect: int = 0, **options: Any) -> Ended:
     done = server(package).run(*python, **options)
     assert done.returncode == expect, done.stdout[-3000:] + done.stderr[-4000:]
     return done
+
+
+def leaderboard(package: str, *argv: str, spawn: bool = False, **options: Any) -> Ended:
+    """Run a package's leaderboard, whose runs are forks too, or processes that begin anew (``spawn``)."""
+    code = "import sys, forked_children; sys.exit(forked_children.main(*sys.argv[1:]))"
+    start = ("-m", package) if spawn else ("-c", code, package)
+    return run(package, *start, "leaderboard", *argv, **options)

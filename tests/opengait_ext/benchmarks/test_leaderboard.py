@@ -1,18 +1,15 @@
 """`opengait-ext leaderboard` on small data: two seeds, a SIGKILL in the middle, the report, the cards."""
 
-import os
 import re
 import signal
 import statistics
-import subprocess
-import sys
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
+import programs
 import pytest
 import yaml
-from gait_data import write_data
+from gait_data import EMBEDDED, write_data
 
 from opengait_ext.benchmarks.leaderboard import OpenGaitHost, checkpoints
 
@@ -44,39 +41,15 @@ def data(tmp_path_factory):
     return root
 
 
-def command(data, results, *more, settings=SMALL):
+def arguments(data, results, *more, settings=SMALL):
+    options = {"--table": data / "table.yaml", "--results": results, "--host": EMBEDDED, "--device": "cpu"}
     partition = f"data_cfg.dataset_partition={data / 'partition.json'}"
-    return [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-m",
-        "opengait_ext",
-        "leaderboard",
-        "run",
-        "--table",
-        str(data / "table.yaml"),
-        "--results",
-        str(results),
-        "--host",
-        "embedded",
-        "--device",
-        "cpu",
-        *more,
-        *settings,
-        partition,
-    ]
+    return ["run", *(str(word) for option in options.items() for word in option), *more, *settings, partition]
 
 
-def environment():
-    return {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-def done(arguments, expect=0):
+def done(*argv, **options):
     """Run a command in a process of its own, as hosts' modules are global; check its exit status."""
-    process = subprocess.run(arguments, capture_output=True, text=True, timeout=300, env=environment())
-    assert process.returncode == expect, process.stdout[-3000:] + process.stderr[-3000:]
-    return process
+    return programs.leaderboard("opengait_ext", *argv, **options)
 
 
 def run_of(results, name, seed):
@@ -98,31 +71,28 @@ def logged(folder):
 def finished(data, tmp_path_factory):
     """Two seeds of a row; the runner is killed in the second, in the middle of training, and started again."""
     results = tmp_path_factory.mktemp("results")
-    arguments = command(data, results, "--rows", "plain", "--seeds", "0", "1")
-    runner = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, env=environment())
+    argv = arguments(data, results, "--rows", "plain", "--seeds", "0", "1")
     first, second = run_of(results, "plain", 0), run_of(results, "plain", 1)
-    while not checkpoints(second) and runner.poll() is None:
-        time.sleep(0.005)
-    runner.send_signal(signal.SIGKILL)
-    assert runner.wait() == -signal.SIGKILL and OpenGaitHost.result(second) is None
+    done(*argv, when=lambda: checkpoints(second), expect=-signal.SIGKILL)
+    assert OpenGaitHost.result(second) is None
     complete = {
         path: path.stat().st_mtime_ns
         for path in [*first.rglob("*"), checkpoints(second)[1]]
         if path.is_file() and path.name != ".lock"
     }
-    done(arguments)
+    done(*argv)
     assert complete == {path: path.stat().st_mtime_ns for path in complete}
-    return results, arguments
+    return results, argv
 
 
 def test_a_killed_runner_goes_on_and_repeats_nothing(finished):
-    results, arguments = finished
+    results, argv = finished
     first, second = run_of(results, "plain", 0), run_of(results, "plain", 1)
     assert list(checkpoints(second)) and max(checkpoints(second)) == TOTAL
     assert len(logs(first)) == 2 and len(logs(second)) >= 2
     went_on = [re.search(r"'restore_hint': (\d+)", log.read_text())[1] for log in logs(second)]
     assert went_on.count("0") <= 1 and went_on[-1] == str(TOTAL)
-    assert "0 finished, 2 already finished, 0 failed" in done(arguments).stdout
+    assert "0 finished, 2 already finished, 0 failed" in done(*argv).stdout
 
 
 def test_the_seeds_are_given_to_the_host(finished):
@@ -137,21 +107,8 @@ def test_the_seeds_are_given_to_the_host(finished):
 
 def test_the_report_is_what_the_logs_say(data, finished, tmp_path):
     results, _ = finished
-    report = done(
-        [
-            sys.executable,
-            "-m",
-            "opengait_ext",
-            "leaderboard",
-            "report",
-            "--table",
-            str(data / "table.yaml"),
-            "--results",
-            str(results),
-            "--output",
-            str(tmp_path),
-        ]
-    )
+    table = str(data / "table.yaml")
+    report = done("report", "--table", table, "--results", str(results), "--output", str(tmp_path))
     assert "1 of 4 rows measured" in report.stdout
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
@@ -188,7 +145,7 @@ def test_a_test_of_another_checkpoint_is_no_result(finished, tmp_path):
 def test_a_warm_start_follows_the_row_it_starts_from(data, tmp_path):
     """The row it needs is trained first, and its weights are taken."""
     short = [*SMALL[2:], "trainer_cfg.total_iter=1"]
-    said = done(command(data, tmp_path, "--rows", "warm", "--seeds", "3", settings=short)).stdout
+    said = done(*arguments(data, tmp_path, "--rows", "warm", "--seeds", "3", settings=short)).stdout
     assert re.findall(r"\] (\w+) seed 3: finished", said) == ["plain", "warm"]
     weights = checkpoints(run_of(tmp_path, "plain", 3))[1]
     assert f"Restore Parameters from {weights} !!!" in logs(run_of(tmp_path, "warm", 3))[0].read_text()
@@ -197,8 +154,15 @@ def test_a_warm_start_follows_the_row_it_starts_from(data, tmp_path):
 def test_a_failed_run_does_not_stop_the_others(data, tmp_path):
     """Only one of the networks reads this setting."""
     short = [*SMALL[2:], "trainer_cfg.total_iter=1", "model_cfg.kprpe.num_keypoints=16"]
-    said = done(command(data, tmp_path, "--rows", "kprpe", "plain", settings=short), expect=1).stdout
+    said = done(*arguments(data, tmp_path, "--rows", "kprpe", "plain", settings=short), expect=1).stdout
     assert "1 finished, 0 already finished, 1 failed" in said
+    assert re.search(r"failed: kprpe seed 0: exit status 2: .*error: .*keypoints", said)
+
+
+def test_runs_begin_anew(data, tmp_path):
+    """The command that the runner starts, without forks."""
+    wrong = [*SMALL, "model_cfg.kprpe.num_keypoints=16"]
+    said = done(*arguments(data, tmp_path, "--rows", "kprpe", settings=wrong), spawn=True, expect=1).stdout
     assert re.search(r"failed: kprpe seed 0: exit status 2: .*error: .*keypoints", said)
 
 
@@ -214,26 +178,14 @@ def test_a_failed_run_does_not_stop_the_others(data, tmp_path):
 )
 def test_mistakes(data, tmp_path, more, message):
     """One message, status 2, before anything is started."""
-    process = done(command(data, tmp_path / "results", *more), expect=2)
+    process = done(*arguments(data, tmp_path / "results", *more), expect=2)
     assert message in process.stderr and len(process.stderr.splitlines()) == 1
     assert not (tmp_path / "results").exists()
 
 
 def test_the_cards_are_what_the_command_makes(tmp_path):
     """No drift; after a change run `opengait-ext leaderboard cards`."""
-    done(
-        [
-            sys.executable,
-            "-m",
-            "opengait_ext",
-            "leaderboard",
-            "cards",
-            "--configs",
-            str(ROOT / "configs"),
-            "--output",
-            str(tmp_path),
-        ]
-    )
+    done("cards", "--configs", str(ROOT / "configs"), "--output", str(tmp_path))
     made = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
     assert made.keys() == {f"{path.stem}.md" for path in (ROOT / "configs" / "opengait").glob("*.yaml")}
     committed = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "cards").glob("*.md")}

@@ -1,15 +1,12 @@
 """`reid-ext leaderboard` on the shipped crops: two seeds, a SIGKILL in the middle, the report, the cards."""
 
-import os
 import re
 import signal
 import statistics
-import subprocess
-import sys
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
+import programs
 import pytest
 import yaml
 from reid_data import COMPLEXITY
@@ -49,22 +46,16 @@ def finished(table, tmp_path_factory):
     """Two seeds; the runner is killed in the second, when two epochs are done, and started again."""
     results = tmp_path_factory.mktemp("results")
     command = arguments(table, results, "--seeds", "0", "1", *SMALL)
-    runner = subprocess.Popen(
-        [sys.executable, "-m", "reid_ext", "leaderboard", *command],
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
     first, second = (results / "reid" / "first" / f"seed{seed}" for seed in (0, 1))
-    while not checkpoint(second, EPOCHS - 1).is_file() and runner.poll() is None:
-        time.sleep(0.02)
-    runner.send_signal(signal.SIGKILL)
-    assert runner.wait() == -signal.SIGKILL and not checkpoint(second, EPOCHS).is_file()
+    began = checkpoint(second, EPOCHS - 1)
+    programs.leaderboard("reid_ext", *command, when=began.is_file, expect=-signal.SIGKILL)
+    assert began.is_file() and not checkpoint(second, EPOCHS).is_file()
     complete = {
         path: path.stat().st_mtime_ns
         for path in [*first.rglob("*"), checkpoint(second, 1)]
         if path.is_file() and path.name != ".lock"
     }
-    assert main(command) == 0
+    programs.leaderboard("reid_ext", *command)
     assert complete == {path: path.stat().st_mtime_ns for path in complete}
     return table, results, command
 
@@ -147,13 +138,13 @@ def test_mistakes(table, tmp_path, capsys, more, message):
     assert message in errors and "Traceback" not in errors and not (tmp_path / "results").exists()
 
 
-def test_a_failed_run_does_not_stop_the_others(table, tmp_path, capsys):
+def test_a_failed_run_does_not_stop_the_others(table, tmp_path):
     damaged = checkpoint(tmp_path / "reid" / "first" / "seed0", 1)
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"no checkpoint")
     opts = [*SMALL[:-1], "train.max_epoch=1"]
-    assert main(arguments(table, tmp_path, "second", "--seeds", "0", *opts)) == 1
-    out = capsys.readouterr().out
+    command = arguments(table, tmp_path, "second", "--seeds", "0", *opts)
+    out = programs.leaderboard("reid_ext", *command, expect=1).stdout
     assert "1 finished, 0 already finished, 1 failed" in out
     assert "failed: first seed 0: exit status 2: reid-ext: error: " in out and "damaged, cut short" in out
 
