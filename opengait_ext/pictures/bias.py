@@ -46,13 +46,15 @@ def tables(state: Mapping[str, Tensor], model_cfg: Mapping[str, Any]) -> dict[st
             window,
             heads[stage],
             [shift],
-            grid=config.grid,
+            grid=config.windows_grid,
             formulation=config.formulation,
             distance=config.distance,
             ratio=config.ratio,
             shrink=True,
+            standardised=config.standardised,
+            keypoints=config.keypoints,
         )
-        rpe.load_state_dict({name: state[f"{match[1]}.kprpe.{name}"] for name in ("table_weight", "table_bias")})
+        rpe.load_state_dict({name: state[f"{match[1]}.kprpe.{name}"] for name in rpe.state_dict()})
         found[match[1]] = rpe.eval()
     if not found:
         raise KpstraError("biases: the checkpoint holds no KP-RPE tables")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields, replace
 
 from ..errors import KpstraError, nearest, one_of
 from .position.buckets import DISTANCES
-from .position.table import FORMULATIONS
-from .position.windows import GRIDS
+from .position.table import FORMULATIONS, KEYPOINTS
+from .position.windows import GRIDS, default_grid
 
 MODES = ("replace", "add")
 
@@ -20,7 +20,9 @@ class KPRPEConfig:
     Args:
         num_keypoints: L.
         formulation, distance, ratio: see :class:`KeypointRPE`.
-        grid: ``window`` or ``image``, see :class:`WindowedKeypointRPE`; windowed attention only.
+        standardised, keypoints: see :class:`KeypointRPE`; :meth:`KPRPEHandle.fit_pose` gives them the mean pose.
+        grid: ``window`` or ``image``, see :class:`WindowedKeypointRPE`; windowed attention only. ``None``:
+            ``image`` for the forms with interaction, ``window`` (the paper) for the others.
         mode: ``replace`` the host's position table (the paper), or ``add`` to it.
         scale_bias: divide the bias by sqrt(d), as eq. 5 is written and the authors' code does not.
         feature_size: (H, W) of the attention's tokens, for ``grid="image"`` where the network does not tell (OpenGait).
@@ -30,15 +32,29 @@ class KPRPEConfig:
     formulation: str = "multihead"
     distance: str = "product"
     ratio: float = 1.9
-    grid: str = "window"
+    standardised: bool = False
+    keypoints: str = "given"
+    grid: str | None = None
     mode: str = "replace"
     scale_bias: bool = False
     feature_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        choices = {"formulation": FORMULATIONS, "distance": DISTANCES, "grid": GRIDS, "mode": MODES}
+        choices = {
+            "formulation": FORMULATIONS,
+            "distance": DISTANCES,
+            "keypoints": KEYPOINTS,
+            "grid": GRIDS if self.grid is not None else (None,),
+            "mode": MODES,
+            "standardised": (True, False),
+        }
         for name, options in choices.items():
             one_of(getattr(self, name), options, f"kprpe.{name}")
+
+    @property
+    def windows_grid(self) -> str:
+        """The grid of windowed attention: the one given, or the formulation's default."""
+        return self.grid or default_grid(self.formulation)
 
     @classmethod
     def of(cls, config: KPRPEConfig | Mapping, **overrides) -> KPRPEConfig:

@@ -20,6 +20,7 @@ from .config import KPRPEConfig
 from .context import KeypointContext
 from .keypoints import Keypoints, check_keypoints
 from .position.global_grid import KeypointRPE
+from .position.pose import moments
 from .position.windows import WindowedKeypointRPE
 
 
@@ -99,6 +100,22 @@ class KPRPEHandle:
         seen = {id(p): p for attention in self.attentions.values() for p in attention.kprpe.parameters()}
         yield from seen.values()
 
+    def fit_pose(self, points: Tensor, confidence: Tensor | None = None) -> None:
+        """Give every table that wants it the mean pose of a training set and the spread around it, before training.
+
+        Args:
+            points: (..., L, 2), some thousands of poses as :meth:`set_keypoints` will be given them.
+            confidence: (..., L); weights the poses, joint by joint.
+
+        Raises:
+            KpstraError: NaN or infinite values of joints that are not absent.
+        """
+        poses = [a.kprpe.pose for a in self.attentions.values() if a.kprpe.pose is not None]
+        if poses:
+            mean, spread = moments(points, confidence)
+            for pose in poses:
+                pose.set(mean, spread, points.shape[:-2].numel())
+
     def load_reference(self, weight: Tensor, bias: Tensor) -> None:
         """Load the authors' linear layer for all attentions, (sum of heads*K, 2L) and (sum of heads*K,), in order."""
         tables = [attention.kprpe for attention in self.attentions.values()]
@@ -158,8 +175,8 @@ def inject_kprpe(module: nn.Module, config: KPRPEConfig | Mapping, **overrides) 
     first = next(iter(built.values()))
     for name, (attention, adapter) in found.items():
         rpe, device = built[name], next(attention.parameters()).device
-        if config.formulation in ("absolute", "relative"):  # one table for all heads and layers
-            rpe.table_weight, rpe.table_bias = first.table_weight, first.table_bias
+        for shared in rpe.shared_parameters():  # one table, or one hidden layer, for all attentions
+            setattr(rpe, shared, getattr(first, shared))
         tables = {table: getattr(attention, table) for table in adapter.replaces if has(attention, table)}
         removed = tables if config.mode == "replace" else {}
         for table in removed:

@@ -20,9 +20,10 @@ def build_windowed(
     """Return KP-RPE for windows of (rows, columns) or (frames, rows, columns); the latter shrink to short axes."""
     size, shrink = None if feature_size is None else tuple(feature_size), len(window) == 3
     return WindowedKeypointRPE(
-        config.num_keypoints, size, window, heads, [shift], grid=config.grid, shrink=shrink, **_shared(config)
+        config.num_keypoints, size, window, heads, [shift], grid=config.windows_grid, shrink=shrink, **_shared(config)
     )
 
 
 def _shared(config: KPRPEConfig) -> dict:
-    return {"formulation": config.formulation, "distance": config.distance, "ratio": config.ratio}
+    names = ("formulation", "distance", "ratio", "standardised", "keypoints")
+    return {name: getattr(config, name) for name in names}

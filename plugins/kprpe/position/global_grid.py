@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from ...errors import KpstraError
 from .buckets import relative_buckets
+from .expansion import monomials
 from .lookup import add_into, lookup, lookup_queries
-from .separable import separable_bias
+from .separable import separable_lookup, separable_polynomial
 from .table import Factors, KeypointTable
 
 
@@ -28,11 +29,13 @@ class KeypointRPE(KeypointTable):
         num_keypoints: L.
         grid_size: (height, width) of the patch grid, N = height * width.
         num_heads, num_layers: of the transformer.
-        formulation: ``multihead`` (the paper's best), ``relative``, ``absolute`` or the control ``static``.
+        formulation: ``multihead`` (the paper's best), ``relative``, ``absolute``, the control ``static``, or with
+            interaction ``second_order`` and ``nonlinear``; see :class:`KeypointTable`.
         distance: ``product``, ``euclidean``, ``quant`` or ``cross``.
         ratio: of the piecewise index (1.9 in the paper: K = 49).
         prefix_tokens: class or register tokens before the patches. They have no place in the image: their biases
             are three learned numbers a head and layer (to patches, from patches, among prefixes), zero at first.
+        standardised, keypoints: see :class:`KeypointTable`.
 
     Raises:
         KpstraError: an unknown formulation or distance, or sizes below 1.
@@ -48,9 +51,11 @@ class KeypointRPE(KeypointTable):
         distance: str = "product",
         ratio: float = 1.9,
         prefix_tokens: int = 0,
+        standardised: bool = False,
+        keypoints: str = "given",
     ) -> None:
         index, num_buckets = relative_buckets(*grid_size, distance, ratio)
-        super().__init__(num_keypoints, num_buckets, num_heads, num_layers, formulation)
+        super().__init__(num_keypoints, num_buckets, num_heads, num_layers, formulation, standardised, keypoints)
         self.grid_size, self.prefix_tokens = tuple(grid_size), prefix_tokens
         self.distance, self.ratio = distance, ratio
         # prefix pairs look up one bucket more, in which the image has no part
@@ -69,21 +74,37 @@ class KeypointRPE(KeypointTable):
         if not 0 <= layer < self.num_layers:
             raise KpstraError(f"KP-RPE: layer {layer} of {self.num_layers}")
         image = (self.factors(factors) if isinstance(factors, Tensor) else factors).layer(layer)
-        if self._trains_separably(image):
-            level, slope = self.affine(layer)
-            bias = separable_bias(level, slope, -image.offset, self.index, self.centres, self.grid_size, self.ratio)
-            return bias.expand(-1, self.num_heads, -1, -1)
-        bias = self.static_bias(layer).unsqueeze(0)
-        if image.offset is not None:  # signs are changed in the small tables, before the look-up
-            bias = add_into(self._lookup(-image.offset), bias)
-        if image.slope is not None:
-            x, y = self.query_centres().to(bias.dtype).unbind(-1)
-            bias = bias + x.unsqueeze(1) * self._lookup(-image.slope[..., 0])
-            bias = bias + y.unsqueeze(1) * self._lookup(-image.slope[..., 1])
+        if image is None:
+            bias = self.static_bias(layer).unsqueeze(0)
+        elif self._trains_separably() and self.nonlinear:
+            tables = self._image_tables(image, self.centres, layer) + self.static(self.centres, layer)
+            bias = separable_lookup(tables, self.index, self.grid_size, self.ratio)
+        elif self._trains_separably():
+            static = self.coefficients(layer)
+            bias = separable_polynomial(static, image, self.index, self.centres, self.grid_size, self.ratio)
+        else:
+            bias = add_into(self._image_bias(image, layer), self.static_bias(layer))
         return bias.expand(-1, self.num_heads, -1, -1)
 
-    def _trains_separably(self, image: Factors) -> bool:
-        plain = self.distance != "product" or self.prefix_tokens or image.offset is None or image.slope is not None
+    def _image_tables(self, image: Tensor, centres: Tensor, layer: int) -> Tensor:
+        """Return the image's part of f(P) for the queries at M (N, 2): (B, heads, N, K), N = 1 if alike for all."""
+        rank = image.shape[1]
+        with torch.autocast(image.device.type, enabled=False):
+            if self.nonlinear:
+                hidden = self.hidden(image.squeeze(2), monomials(centres, 3))  # B, N, hidden
+                tables = hidden @ self.layer_weight(layer).flatten(0, 1).T  # B, N, heads * K
+                return tables.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            if rank == 1:
+                return image.transpose(1, 2)
+            return monomials(centres.to(image.dtype), rank) @ image.transpose(1, 2)
+
+    def _image_bias(self, image: Tensor, layer: int) -> Tensor:
+        tables = self._image_tables(image, self.query_centres(), layer)
+        tables = F.pad(tables, (0, 1)) if self.prefix_tokens else tables  # the zero that pairs with prefixes look up
+        return lookup_queries(tables, self.index) if tables.shape[-2] > 1 else lookup(tables.squeeze(-2), self.index)
+
+    def _trains_separably(self) -> bool:
+        plain = self.distance != "product" or self.prefix_tokens
         return torch.is_grad_enabled() and not plain and not torch.compiler.is_compiling()
 
     def static_bias(self, layer: int) -> Tensor:
@@ -101,16 +122,9 @@ class KeypointRPE(KeypointTable):
         top = torch.cat((_block(among, p, p), _block(to_patch, p, n)), dim=2)
         return torch.cat((top, torch.cat((_block(from_patch, n, p), patches), dim=2)), dim=1)
 
-    def padded(self, values: Tensor) -> Tensor:
-        """Append to (..., K) the zero that pairs with a prefix token look up."""
-        return F.pad(values, (0, 1)) if self.prefix_tokens else values
-
     def query_centres(self) -> Tensor:
         """Return M for every query, (T, 2); zero for prefix tokens."""
         return F.pad(self.centres, (0, 0, self.prefix_tokens, 0))
-
-    def _lookup(self, values: Tensor) -> Tensor:
-        return lookup(self.padded(values), self.index)
 
 
 def _block(values: Tensor, rows: int, columns: int) -> Tensor:

@@ -2,65 +2,118 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import KpstraError, one_of
 from ..keypoints import check_keypoints
+from .expansion import TERMS, expansion, image_rank, monomials
+from .pose import MeanPose
+from .remembering import Remembering
 
-FORMULATIONS = ("multihead", "relative", "absolute", "static")
+FORMULATIONS = ("multihead", "relative", "absolute", "static", "second_order", "nonlinear")
+KEYPOINTS = ("given", "constant")
+HIDDEN = 32  # units of the nonlinear form
 
 
 class Factors(NamedTuple):
-    """The image's part of f(P), for all layers: ``f(P)_i = A_i - offset - M_i . slope``; ``None`` is zero."""
+    """The image's part of f(P) for all layers: coefficients U of the monomials of M_i, ``None`` where it has no part.
 
-    offset: Tensor | None  # c, (B, layers, heads, K)
-    slope: Tensor | None  # (B, layers, heads, K, 2): what absent or uncertain joints take from A
+    (B, R, layers, heads, K), R = 1, 3 or 6; for ``nonlinear`` (B, R, 1, 1, hidden), the image's part of the hidden
+    layer. A table that heads or layers share has 1 there.
+    """
 
-    def layer(self, layer: int) -> Factors:
-        """Return the part of one layer, (B, heads, K) and (B, heads, K, 2); a shared table serves all layers."""
-        return Factors(*(None if t is None else t[:, min(layer, t.shape[1] - 1)] for t in self))
+    coefficients: Tensor | None
+
+    def layer(self, layer: int) -> Tensor | None:
+        """Return the coefficients of one layer, (B, R, heads, K); a shared table serves all layers."""
+        u = self.coefficients
+        return None if u is None else u[:, :, min(layer, u.shape[2] - 1)]
 
 
-class KeypointTable(nn.Module):
-    """The linear map W, b of eqs. 9 to 11 and its exact factorisation.
+class KeypointTable(Remembering):
+    """f(P), the table that every query looks its biases up in, and its exact factorisation.
 
-    ``f(P)_i = vec(M_i - P) W + b`` is affine in M_i and in P, so with ``A_i[k] = M_i . sum_l W_l[k] + b[k]`` and
-    ``c[k] = sum_l P_l . W_l[k]`` it is ``f(P)_i[k] = A_i[k] - c[k]``: A is the same for all images, c for all patches.
-    With joint confidences s_l, ``c = sum_l s_l P_l . W_l`` and the further term is ``M_i . sum_l (1 - s_l) W_l``.
+    - ``multihead`` (eq. 11, the paper's best), ``relative`` (eq. 9): ``f(P)_i[k] = sum_l (M_i - P_l) . W_l[k] + b[k]``
+    - ``absolute`` (eq. 8): ``sum_l P_l . W_l[k] + b[k]``
+    - ``second_order``: ``sum_l phi(M_i - P_l) . W_l[k] + b[k]``, phi(dx, dy) = (dx, dy, dx^2, dy^2, dx dy)
+    - ``nonlinear``: ``f(P)_i = GELU(sum_l V_l (M_i - P_l) + a) W + b``, with 32 hidden units for all heads and layers
+    - ``static``: the control of the published form, ``M_i . sum_l W_l[k] + b[k]``
 
-    W and b are plain parameters that start at zero: hosts re-initialise every ``nn.Linear`` after building a network.
+    All but ``nonlinear`` are polynomials in M_i: ``f(P)_i = monomials(M_i) . (C + U(P))``, C the same for all images, U
+    for all patches (:mod:`.expansion`). With joint confidences s_l every joint's term is multiplied by s_l.
+
+    ``standardised``: what moves f(P) is the difference from the mean pose in units of the spread, and the part that no
+    image changes has parameters S of its own (``table_static``, ``hidden_static``):
+    ``f(P)_i = monomials(M_i) . S + sum_l s_l [phi(M_i - P_l) - phi(M_i - mean_l)] / scale_l . W_l`` with
+    scale = (sx, sy, sx, sy, sqrt(sx sy)). A joint of confidence 0 is where the mean pose has it.
+
+    W and b are plain parameters that start at zero, V at random: hosts re-initialise every ``nn.Linear`` after building
+    a network.
 
     Args:
         num_keypoints: L.
         num_buckets: K.
-        num_heads, num_layers: tables of ``multihead`` and ``static``; ``relative`` and ``absolute`` share one table.
-        formulation: ``absolute`` (f = P W + b), ``relative``, ``multihead``, or the control ``static`` (A alone).
+        num_heads, num_layers: tables of W; ``relative`` and ``absolute`` share one table.
+        formulation: see above.
+        standardised: see above; set the statistics by ``pose.fit(points)`` before training.
+        keypoints: ``given``, or ``constant``: the control of every form, all images have the mean pose.
     """
 
     def __init__(
-        self, num_keypoints: int, num_buckets: int, num_heads: int, num_layers: int, formulation: str = "multihead"
+        self,
+        num_keypoints: int,
+        num_buckets: int,
+        num_heads: int,
+        num_layers: int,
+        formulation: str = "multihead",
+        standardised: bool = False,
+        keypoints: str = "given",
     ) -> None:
         super().__init__()
         one_of(formulation, FORMULATIONS, "formulation")
+        one_of(keypoints, KEYPOINTS, "keypoints")
         if min(num_keypoints, num_heads, num_layers) < 1:
             raise KpstraError(
                 f"KP-RPE: num_keypoints {num_keypoints}, num_heads {num_heads}, num_layers {num_layers}: expected >= 1"
             )
+        if formulation == "static" and (standardised or keypoints == "constant"):
+            raise KpstraError("KP-RPE: formulation 'static' knows no keypoints: standardised and constant mean nothing")
         self.num_keypoints, self.num_buckets, self.formulation = num_keypoints, num_buckets, formulation
         self.num_heads, self.num_layers = num_heads, num_layers
-        shared = formulation in ("relative", "absolute")
-        tables = (1, 1) if shared else (num_layers, num_heads)
-        self.table_weight = nn.Parameter(torch.zeros(*tables, num_buckets, num_keypoints, 2))
+        self.standardised, self.keypoints = standardised, keypoints
+        self.order = 2 if formulation == "second_order" else 1
+        tables = (1, 1) if formulation in ("relative", "absolute") else (num_layers, num_heads)
+        inputs = (HIDDEN,) if self.nonlinear else (num_keypoints, TERMS[self.order])
+        self.table_weight = nn.Parameter(torch.zeros(*tables, num_buckets, *inputs))
         self.table_bias = nn.Parameter(torch.zeros(*tables, num_buckets))
-        self._cache: dict[Hashable, tuple[tuple, Tensor]] = {}
+        if self.nonlinear:
+            self.hidden_weight = nn.Parameter(torch.randn(HIDDEN, num_keypoints, 2) * num_keypoints**-0.5)
+            self.hidden_bias = nn.Parameter(torch.zeros(HIDDEN))
+            if standardised:
+                self.hidden_static = nn.Parameter(torch.randn(HIDDEN, 2))
+        elif standardised and formulation != "absolute":
+            self.table_static = nn.Parameter(torch.zeros(*tables, num_buckets, TERMS[self.order]))
+        self.pose = MeanPose(num_keypoints) if standardised or keypoints == "constant" else None
+
+    @property
+    def nonlinear(self) -> bool:
+        """Whether a hidden layer stands between the keypoints and the tables."""
+        return self.formulation == "nonlinear"
 
     def extra_repr(self) -> str:
         return f"formulation={self.formulation}, keypoints={self.num_keypoints}, buckets={self.num_buckets}"
+
+    def shared_parameters(self) -> tuple[str, ...]:
+        """Return the names of the parameters that all layers of a network have in common."""
+        if self.formulation in ("relative", "absolute"):
+            names = ("table_weight", "table_bias", "table_static")
+        else:
+            names = ("hidden_weight", "hidden_bias", "hidden_static")
+        return tuple(name for name in names if hasattr(self, name))
 
     def factors(self, keypoints: Tensor, confidence: Tensor | None = None, finite: bool = False) -> Factors:
         """Compute the image's part for all layers at once, in float32 also under autocast.
@@ -77,68 +130,107 @@ class KeypointTable(nn.Module):
         if not finite and not torch.compiler.is_compiling():
             check_keypoints(keypoints, confidence)
         if self.formulation == "static":
-            return Factors(None, None)
+            return Factors(None)
         with torch.autocast(keypoints.device.type, enabled=False):
-            weight = self.table_weight if self.table_weight.dtype == torch.float64 else self.table_weight.float()
+            weight = self._exact(self.hidden_weight[None, None] if self.nonlinear else self.table_weight)
             p = keypoints.to(weight.dtype)
             s = None if confidence is None else confidence.to(weight.dtype)
-            weighted = p if s is None else p * s.unsqueeze(-1)
-            offset = torch.einsum("blx,dhklx->bdhk", weighted, weight)
-            if self.formulation == "absolute":
-                return Factors(-offset, None)
-            return Factors(offset, None if s is None else torch.einsum("bl,dhklx->bdhkx", 1 - s, weight))
+            if self.keypoints == "constant":
+                p, s = self.pose.mean.to(p.dtype).expand_as(p), None if s is None else torch.ones_like(s)
+            return Factors(torch.einsum("blrc,dhklc->brdhk", self._image_terms(p, s), weight))
+
+    def _image_terms(self, p: Tensor, s: Tensor | None) -> Tensor:
+        """Return what W is multiplied by for the image's coefficients: (B, L, R, D)."""
+        weights = 1.0 if s is None else s[..., None, None]
+        if self.standardised:
+            rank = image_rank(self.order, weighted=False)
+            mean = self.pose.mean.to(p.dtype)
+            moved = expansion(p, self.order)[..., :rank, :] - expansion(mean, self.order)[..., :rank, :]
+            terms = moved / self._scale(p.dtype).unsqueeze(-2) * weights
+        else:
+            rank = 1 if self.formulation == "absolute" else image_rank(self.order, weighted=s is not None)
+            terms = expansion(p, self.order)[..., :rank, :] * weights
+            terms = terms - expansion(torch.zeros_like(p[:1, :1]), self.order)[..., :rank, :]
+        return -terms if self.formulation == "absolute" else terms
+
+    def _scale(self, dtype: torch.dtype) -> Tensor:
+        """Return the unit of every term of phi, (L, D)."""
+        spread = self.pose.spread.to(dtype)
+        if self.order == 1:
+            return spread
+        return torch.cat((spread, spread, spread.prod(dim=-1, keepdim=True).sqrt()), dim=-1)
 
     def static(self, centres: Tensor, layer: int) -> Tensor:
-        """Return A of one layer: (heads, N, K) for the patch centres M (N, 2)."""
-        bias, slope = self.affine(layer)
-        if slope is None:
-            return bias.unsqueeze(1).expand(-1, centres.shape[0], -1)
+        """Return what no image changes of one layer: (heads, N, K) for the patch centres M (N, 2)."""
+        coefficients = self.coefficients(layer)
         with torch.autocast(centres.device.type, enabled=False):
-            return centres.to(slope.dtype) @ slope.transpose(1, 2) + bias.unsqueeze(1)
+            basis = monomials(centres.to(coefficients.dtype), len(coefficients))
+            return basis @ coefficients.transpose(0, 1)
 
-    def affine(self, layer: int) -> tuple[Tensor, Tensor | None]:
-        """Return b (heads, K) and the sum of W over joints (heads, K, 2) of one layer: A = b + M . sum W."""
+    def coefficients(self, layer: int) -> Tensor:
+        """Return C of one layer, (S, heads, K): b, and those of the monomials beyond 1 where the form has them."""
         layer = min(layer, self.table_weight.shape[0] - 1)
-        weight, bias = self.table_weight[layer], self.table_bias[layer]
-        return bias, None if self.formulation == "absolute" else weight.sum(dim=2)
+        bias = self.table_bias[layer].unsqueeze(0)
+        if self.nonlinear or self.formulation == "absolute":
+            return bias
+        slope = self.table_static[layer] if self.standardised else self.table_weight[layer].sum(dim=2)
+        return torch.cat((bias, slope.movedim(-1, 0)))
 
-    def cached(self, key: Hashable, build: Callable[[], Tensor]) -> Tensor:
-        """Return ``build()``, remembered while no gradient is wanted and the weights stay what they were."""
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or self.table_weight.is_inference():
-            return build()
-        state = tuple(
-            (weakref.ref(p), p._version, p.data_ptr(), p.device, p.dtype) for p in (self.table_weight, self.table_bias)
-        )
-        known = self._cache.get(key)
-        if known is None or known[0] != state:
-            known = self._cache[key] = (state, build())
-        return known[1]
+    def hidden(self, image: Tensor, basis: Tensor) -> Tensor:
+        """Return the hidden layer of the nonlinear form.
 
-    def train(self, mode: bool = True) -> KeypointTable:
-        if mode:
-            self._cache.clear()
-        return super().train(mode)
+        Args:
+            image: its coefficients, (..., R, hidden).
+            basis: the monomials of M, (..., N, 3).
 
-    def __getstate__(self) -> dict:
-        return {**self.__dict__, "_cache": {}}  # copies and pickles start without remembered tensors
+        Returns:
+            (..., N, hidden), float32 or the weights' float64.
+        """
+        with torch.autocast(image.device.type, enabled=False):
+            slope = self.hidden_static if self.standardised else self.hidden_weight.sum(dim=1)  # hidden, 2
+            basis = basis.to(image.dtype)
+            fixed = torch.cat((self.hidden_bias.unsqueeze(0), slope.T)).to(image.dtype)
+            return F.gelu(basis @ fixed + basis[..., : image.shape[-2]] @ image)
+
+    def layer_weight(self, layer: int) -> Tensor:
+        """Return W of one layer of the nonlinear form, (heads, K, hidden)."""
+        return self._exact(self.table_weight[layer])
+
+    def _exact(self, weight: Tensor) -> Tensor:
+        return weight if weight.dtype == torch.float64 else weight.float()
 
     def load_reference(self, weight: Tensor, bias: Tensor) -> None:
         """Load the authors' linear layer: ``weight`` (layers*heads*K, 2L) and ``bias`` (layers*heads*K).
 
-        Outputs are ordered (layer, head, bucket), inputs (keypoint, xy).
+        Outputs are ordered (layer, head, bucket), inputs (keypoint, xy). The second order takes it as its first two
+        terms, a standardised table as what it is around the mean pose: f(P) is the authors' in each case.
 
         Raises:
-            KpstraError: sizes that do not fit.
+            KpstraError: sizes that do not fit, or a form that no linear layer is.
         """
-        if weight.numel() != self.table_weight.numel() or bias.numel() != self.table_bias.numel():
-            tables, buckets = self.table_weight.shape[:2].numel(), self.num_buckets
+        if self.nonlinear:
+            raise KpstraError("load_reference: the nonlinear form does not hold a linear layer")
+        tables, buckets = self.table_weight.shape[:2], self.num_buckets
+        outputs, inputs = tables.numel() * buckets, 2 * self.num_keypoints
+        if weight.numel() != outputs * inputs or bias.numel() != outputs:
             raise KpstraError(
                 f"load_reference: weight {tuple(weight.shape)} and bias {tuple(bias.shape)} do not fit "
-                f"({tables} tables x {buckets} buckets, {self.num_keypoints} keypoints x 2)"
+                f"({tables.numel()} tables x {buckets} buckets, {self.num_keypoints} keypoints x 2)"
             )
         with torch.no_grad():
-            self.table_weight.copy_(weight.view_as(self.table_weight))
-            self.table_bias.copy_(bias.view_as(self.table_bias))
+            weight = weight.reshape(*tables, buckets, self.num_keypoints, 2).to(self.table_weight)
+            weight = F.pad(weight, (0, TERMS[self.order] - 2))
+            bias = bias.view_as(self.table_bias).to(self.table_bias)
+            if self.standardised:
+                at_mean = torch.einsum("lrc,dhklc->dhkr", expansion(self.pose.mean.to(weight), self.order), weight)
+                weight = weight * self._scale(weight.dtype)
+                if self.formulation == "absolute":
+                    bias = bias - at_mean[..., 0]
+                else:
+                    bias = bias + at_mean[..., 0]
+                    self.table_static.copy_(at_mean[..., 1:])
+            self.table_weight.copy_(weight)
+            self.table_bias.copy_(bias)
 
     def _checked(self, keypoints: Tensor, confidence: Tensor | None) -> tuple[Tensor, Tensor | None]:
         expected = f"(B, {self.num_keypoints}, 2)"

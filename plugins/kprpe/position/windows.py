@@ -11,11 +11,17 @@ from torch import Tensor
 
 from ...errors import KpstraError, one_of
 from .buckets import relative_buckets
+from .expansion import monomials
 from .global_grid import patch_centres
-from .lookup import add_into, lookup, lookup_queries
+from .lookup import add_into, lookup, lookup_features, lookup_queries
 from .table import Factors, KeypointTable
 
 GRIDS = ("window", "image")
+
+
+def default_grid(formulation: str) -> str:
+    """Return ``image`` for the forms that relate a query to the joints, ``window`` (the paper) for the others."""
+    return "image" if formulation in ("second_order", "nonlinear") else "window"
 
 
 def effective_window(
@@ -73,7 +79,9 @@ class WindowedKeypointRPE(KeypointTable):
 
     ``grid="window"`` is the paper's section 5: M is the window's own grid, so all windows of a frame share one bias.
     ``grid="image"`` is the authors' face Swin: M is the feature map's grid; f(P) is padded, rolled and cut with the
-    tokens (padded queries get zero), so every window has a static part of its own. c is shared in both.
+    tokens (padded queries get zero), so every window has a static part of its own; the image's coefficients are shared
+    in both. It is the default of the forms with interaction, ``second_order`` and ``nonlinear``: what they relate,
+    M and P, must be of one frame. With ``window`` a joint is taken to lie in every window where it lies in the image.
 
     Over time (a window of three axes) the distance is the product over all axes, and the keypoints are those of the
     query token's frame.
@@ -84,7 +92,8 @@ class WindowedKeypointRPE(KeypointTable):
         window_size: (h, w) or (t, h, w).
         num_heads: of the stage.
         shifts: one (sh, sw) or (st, sh, sw) for each layer.
-        grid, formulation, distance, ratio: see above and :class:`KeypointRPE`.
+        grid: see above; ``None`` for the formulation's default.
+        formulation, distance, ratio, standardised, keypoints: see :class:`KeypointRPE`.
         shrink: windows longer than an axis shrink to it, as OpenGait's and torchvision's 3-D windows do.
     """
 
@@ -95,19 +104,22 @@ class WindowedKeypointRPE(KeypointTable):
         window_size: Sequence[int],
         num_heads: int,
         shifts: Sequence[Sequence[int]],
-        grid: str = "window",
+        grid: str | None = None,
         formulation: str = "multihead",
         distance: str = "product",
         ratio: float = 1.9,
         shrink: bool = False,
+        standardised: bool = False,
+        keypoints: str = "given",
     ) -> None:
+        grid = default_grid(formulation) if grid is None else grid
         one_of(grid, GRIDS, "grid")
         if len(window_size) not in (2, 3) or any(len(shift) != len(window_size) for shift in shifts):
             raise KpstraError(f"KP-RPE: window_size {window_size} and shifts {shifts}: expected 2 axes each, or 3 each")
         over_time = len(window_size) == 3
         time = window_size[0] if over_time and window_size[0] > 1 else None
         index, num_buckets = relative_buckets(*window_size[-2:], distance, ratio, time)
-        super().__init__(num_keypoints, num_buckets, num_heads, len(shifts), formulation)
+        super().__init__(num_keypoints, num_buckets, num_heads, len(shifts), formulation, standardised, keypoints)
         self.feature_size = None if feature_size is None else tuple(feature_size)
         self.window_size = tuple(window_size) if over_time else (1, *window_size)
         self.shifts = [tuple(shift) if over_time else (0, *shift) for shift in shifts]
@@ -163,19 +175,40 @@ class WindowedKeypointRPE(KeypointTable):
         key = (layer, window, shift, feature_size)
         bias = self.cached(key, lambda: self._static(layer, centres, valid, index)).unsqueeze(0)
         image = factors.layer(layer)
-        if image.offset is None:
-            return bias.expand(-1, -1, self.num_heads, -1, -1)
-        lookups = [
-            None if values is None else self._lookup(-values, index, window[0], shift[0], frames)
-            for values in (image.offset, *((None, None) if image.slope is None else image.slope.unbind(-1)))
-        ]
-        offset = lookups[0].unsqueeze(1)  # B * T', 1, heads, n, n
-        if lookups[1] is not None:
-            x, y = centres.to(offset.dtype)[:, None, :, None].unbind(-1)  # windows, 1, n, 1
-            offset = offset + x * lookups[1].unsqueeze(1) + y * lookups[2].unsqueeze(1)
+        if image is not None:
+            image = self._frames_of_windows(image, window[0], shift[0], frames)
+            changed = self._nonlinear if self.nonlinear else self._polynomial
+            bias = add_into(changed(image, centres, valid, index, layer), bias)
+        return bias.expand(-1, -1, self.num_heads, -1, -1)
+
+    def _polynomial(self, image: Tensor, centres: Tensor, valid: Tensor | None, index: Tensor, layer: int) -> Tensor:
+        """Return the image's part of B from the queries' frames' coefficients (B * T', t, R, heads, K).
+
+        Coefficients are looked up before they meet M: a window has fewer tokens than there are buckets.
+        """
+        rows = index.unflatten(-2, (image.shape[1], -1)).unbind(-3)  # (places, n) for each t
+        rank = image.shape[2]
+        if rank == 1:
+            offset = _cat([lookup(of_frame, row) for of_frame, row in zip(image[:, :, 0].unbind(1), rows, strict=True)])
+            offset = offset.unsqueeze(1)  # B * T', 1, heads, n, n
+            return offset if valid is None else offset * valid.to(offset.dtype)[:, None, :, None]
+        values = _cat([lookup(of_frame, row) for of_frame, row in zip(image.unbind(1), rows, strict=True)])
+        basis = monomials(centres.to(values.dtype), rank)  # windows, n, R
+        basis = basis if valid is None else basis * valid.to(basis.dtype).unsqueeze(-1)
+        with torch.autocast(values.device.type, enabled=False):
+            return torch.einsum("snr,frhnm->fshnm", basis, values)
+
+    def _nonlinear(self, image: Tensor, centres: Tensor, valid: Tensor | None, index: Tensor, layer: int) -> Tensor:
+        """Return the image's part of B from the queries' frames' coefficients (B * T', t, R, 1, hidden)."""
+        basis = monomials(centres, 3).unflatten(1, (image.shape[1], -1))  # windows, t, places, 3
+        hidden = self.hidden(image.squeeze(3).unsqueeze(1), basis).flatten(2, 3)  # B * T', windows, n, hidden
         if valid is not None:
-            offset = offset * valid.to(offset.dtype)[:, None, :, None]
-        return add_into(offset, bias).expand(-1, -1, self.num_heads, -1, -1)
+            hidden = hidden * valid.to(hidden.dtype).unsqueeze(-1)
+        weight = self.layer_weight(layer)
+        with torch.autocast(hidden.device.type, enabled=False):
+            if index.shape[-1] <= self.num_buckets:
+                return lookup_features(hidden, weight, index)
+            return lookup_queries((hidden.unsqueeze(2) @ weight.transpose(1, 2)), index)
 
     def _static(self, layer: int, centres: Tensor, valid: Tensor | None, index: Tensor) -> Tensor:
         windows = centres.shape[0]
@@ -184,15 +217,13 @@ class WindowedKeypointRPE(KeypointTable):
             static = static * valid.to(static.dtype)[:, None, :, None]
         return lookup_queries(static, index)  # windows, heads, n, n
 
-    def _lookup(self, values: Tensor, index: Tensor, time: int, shift: int, frames: int) -> Tensor:
-        """Look up (B * T, heads, K) for every window over time; queries take their own frame's values."""
+    def _frames_of_windows(self, values: Tensor, time: int, shift: int, frames: int) -> Tensor:
+        """Cut values (B * T, ...) of frames into windows over time, (B * T', t, ...); t = 1 in the plane."""
         if not self.over_time:
-            return lookup(values, index)
-        values = values.unflatten(0, (-1, frames))  # B, T, heads, K
-        values = F.pad(values, (0, 0, 0, 0, 0, -frames % time))
-        values = torch.roll(values, -shift, dims=1).unflatten(1, (-1, time)).flatten(0, 1)  # B * T', t, heads, K
-        rows = index.unflatten(0, (time, -1))
-        return torch.cat([lookup(values[:, t], rows[t]) for t in range(time)], dim=-2)
+            return values.unsqueeze(1)
+        values = values.unflatten(0, (-1, frames))
+        values = torch.cat((values, values.new_zeros(len(values), -frames % time, *values.shape[2:])), dim=1)
+        return torch.roll(values, -shift, dims=1).unflatten(1, (-1, time)).flatten(0, 1)
 
     def _query_grid(self, window: tuple, shift: tuple, feature_size: tuple) -> tuple[Tensor, Tensor | None]:
         """Return M of every window's queries (windows, n, 2), and which queries are real where some are padding."""
@@ -215,3 +246,8 @@ class WindowedKeypointRPE(KeypointTable):
 
     def _effective(self, layer: int, frames: int, feature_size: tuple) -> tuple[tuple, tuple]:
         return effective_window((frames, *feature_size), self.window_size, self.shifts[layer], self.shrink)
+
+
+def _cat(parts: list[Tensor]) -> Tensor:
+    """Join the rows of a window's frames; one frame alone is not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)

@@ -78,20 +78,31 @@ def test_add_starts_as_the_network_and_follows_the_keypoints(name, grid):
             assert (network(x) - here).abs().max() > 1e-8
 
 
-@pytest.mark.parametrize("formulation", ["multihead", "relative", "absolute", "static"])
+FORMS = [
+    *({"formulation": name} for name in ("multihead", "relative", "absolute", "static", "second_order", "nonlinear")),
+    {"formulation": "relative", "standardised": True},
+    {"formulation": "second_order", "standardised": True, "keypoints": "constant"},
+    {"formulation": "nonlinear", "standardised": True},
+]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: "-".join(map(str, form.values())))
 @pytest.mark.parametrize("name", NETWORKS)
-def test_replace_trains_every_parameter_once(name, formulation):
+def test_replace_trains_every_parameter_once(name, form):
     network, x, points = parts(name)
     names = set(network.state_dict())
-    handle = inject_kprpe(network, KPRPEConfig(L, formulation))
+    handle = inject_kprpe(network, KPRPEConfig(L, **form))
+    handle.fit_pose(torch.rand(9, L, 2))
     assert {n for n in names if "relative_position_bias_table" not in n} <= set(network.state_dict())
     assert not [n for n in network.state_dict() if "relative_position_bias_table" in n]
     randomise(handle)
     with handle.set_keypoints(points):
         network(x).square().sum().backward()
     assert [n for n, p in network.named_parameters() if p.grad is None] == []
-    tables = {id(p) for p in handle.parameters() if p.ndim == 5}
-    assert len(tables) == (1 if formulation in ("relative", "absolute") else len(handle.layers))
+    tables = {id(at.kprpe.table_weight) for at in handle.attentions.values()}
+    assert len(tables) == (1 if form["formulation"] in ("relative", "absolute") else len(handle.layers))
+    hidden = {id(p) for n, p in network.named_parameters(remove_duplicate=False) if n.endswith("hidden_weight")}
+    assert len(hidden) == (form["formulation"] == "nonlinear")  # for all attentions
 
 
 @pytest.mark.parametrize("mode", ["add", "replace"])
