@@ -114,7 +114,7 @@ class ForkServer:
                 while not (ended := self.ended_within(0.005)) and not when():
                     pass
                 if not ended and not self.ended_within(after or 0):
-                    os.kill(child, sent)
+                    send(child, where, sent)
             status, seconds = json.loads(self.process.stdout.readline())
             said = (Path(path).read_text(errors="replace") for path in order["console"])
             return Ended(python, status, *said, seconds)

@@ -1,10 +1,8 @@
 """`GaitFeatureExtractor`: the features of the host's own test, for sequences in memory and in folders; mistakes."""
 
 import json
-import os
-import subprocess
-import sys
 
+import programs
 import pytest
 from gait_data import EMBEDDED, OPENGAIT, write_data
 
@@ -101,15 +99,7 @@ MESSAGES = {
 
 
 def extract(root, host):
-    process = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", SCRIPT, str(root), host],
-        text=True,
-        capture_output=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert process.returncode == 0, process.stderr[-4000:]
-    return json.loads(process.stdout.splitlines()[-1])
+    return json.loads(programs.run("opengait_ext", "-c", SCRIPT, str(root), host).stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,11 @@ import json
 import pickle
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
+import programs
 import pytest
 from gait_data import write_data
 
@@ -104,22 +103,9 @@ def test_no_data(tmp_path, capsys):
 
 def test_demo(tmp_path):
     """Raw files in; metrics of the host's evaluation, pictures and TensorBoard out; the paths that it prints exist."""
-    command = [
-        sys.executable,
-        "-m",
-        "opengait_ext",
-        "demo",
-        "--output",
-        str(tmp_path / "out"),
-        "--host",
-        "embedded",
-        "--device",
-        "cpu",
-        "trainer_cfg.total_iter=2",
-        "evaluator_cfg.restore_hint=2",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=TOP, timeout=300)
-    assert done.returncode == 0, done.stderr[-2000:]
+    options = ("--output", str(tmp_path / "out"), "--host", "embedded", "--device", "cpu")
+    short = ("trainer_cfg.total_iter=2", "evaluator_cfg.restore_hint=2")
+    done = programs.run("opengait_ext", "-m", "opengait_ext", "demo", *options, *short, cwd=TOP)
     assert "2 iterations, host embedded" in done.stdout
     printed = dict(re.findall(r"^  (Rank-1|Rank-5|Rank-10|mAP|mINP) +([\d.]+) %$", done.stdout, re.MULTILINE))
     logged = dict(re.findall(r"test_accuracy/([\w-]+)': (?:np\.float\d+\()?([\d.]+)", done.stderr))
@@ -132,8 +118,8 @@ def test_demo(tmp_path):
 
 def test_demo_outside_a_checkout(tmp_path):
     """Without the shipped data: one line, nothing left behind."""
-    done = subprocess.run([sys.executable, "-m", "opengait_ext", "demo"], capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 2 and "gait_raw" in done.stderr and "Traceback" not in done.stderr
+    done = programs.run("opengait_ext", "-m", "opengait_ext", "demo", cwd=tmp_path, expect=2)
+    assert "gait_raw" in done.stderr and "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("*.p*"))
 
 

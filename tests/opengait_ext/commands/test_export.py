@@ -1,9 +1,6 @@
 """`opengait-ext export`: outputs in onnxruntime equal the network's for any batch and number of frames."""
 
-import os
-import subprocess
-import sys
-
+import programs
 import pytest
 
 from plugins.common.files import resolve_config
@@ -43,11 +40,7 @@ for sequences, frames in ((1, 4), (4, 4)) if options else ((1, 8), (4, 2)):
 
 
 def exported(folder, config, *options):
-    command = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(config), str(folder), *options]
-    process = subprocess.run(
-        command, capture_output=True, text=True, timeout=600, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert process.returncode == 0, process.stdout[-2000:] + process.stderr[-4000:]
+    process = programs.run("opengait_ext", "-c", SCRIPT, str(config), str(folder), *options)
     assert {path.suffix for path in folder.iterdir()} == {".onnx", ".pt"}
     return process.stdout
 
@@ -68,20 +61,8 @@ def test_windows_over_time_have_a_fixed_number_of_frames(tmp_path, tmp_path_fact
 
 
 def test_mistakes(tmp_path):
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-m",
-        "opengait_ext",
-        "export",
-        "--cfgs",
-        "opengait/pets_swingait2d",
-        "--checkpoint",
-        str(tmp_path / "gone.pt"),
-        "--output",
-        str(tmp_path / "x.onnx"),
-    ]
-    process = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert process.returncode == 2 and not list(tmp_path.iterdir())
+    gone, output = str(tmp_path / "gone.pt"), str(tmp_path / "x.onnx")
+    arguments = ("--cfgs", "opengait/pets_swingait2d", "--checkpoint", gone, "--output", output)
+    process = programs.run("opengait_ext", "-m", "opengait_ext", "export", *arguments, expect=2)
+    assert not list(tmp_path.iterdir())
     assert process.stderr.startswith("opengait-ext export: error: ") and "no such checkpoint" in process.stderr

@@ -1,16 +1,13 @@
 """`reid-ext walkers`: Market-1501's layout, the host on it, resuming, mistakes."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 
 import cv2
 import numpy as np
+import programs
 import pytest
 
 from reid_ext.__main__ import main as reid
@@ -87,16 +84,9 @@ def test_torchreid_trains_and_tests_on_it(root, tmp_path, capsys):
 def test_killed_and_rerun_writes_the_same_bytes(tmp_path):
     assert main(["--output", str(tmp_path / "whole"), *SMALL, "--crops", "30"]) == 0
     output = tmp_path / "killed"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "reid_ext", "walkers", "--output", str(output), *SMALL, "--crops", "30"],
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 60
-    while sum(1 for _ in (output / BASE).rglob("*.jpg")) < 10:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    ten = lambda: sum(1 for _ in (output / BASE).rglob("*.jpg")) >= 10  # noqa: E731
+    command = ("-m", "reid_ext", "walkers", "--output", str(output), *SMALL, "--crops", "30")
+    programs.run("reid_ext", *command, when=ten, expect=-signal.SIGKILL)
     there = {p: p.stat().st_mtime_ns for p in (output / BASE).rglob("*.jpg")}
     assert 10 <= len(there) < 630
     assert main(["--output", str(output), *SMALL, "--crops", "30"]) == 0

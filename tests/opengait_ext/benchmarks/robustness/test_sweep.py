@@ -1,11 +1,9 @@
 """`opengait-ext robustness`: the errors, the host's own numbers at severity 0, resuming, mistakes."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
+import programs
 import pytest
 from gait_data import EMBEDDED, OPENGAIT, write_data
 
@@ -144,7 +142,7 @@ from opengait_ext.benchmarks.speed.scaling import host_models
 from opengait_ext.training.launch import Run, launch
 from opengait_ext.commands.robustness import main
 
-work = json.loads(sys.stdin.read())
+work = json.loads(sys.argv[1])
 with host_models("cpu") as build:
     for config, file in work["weights"].items():
         model = build(config)
@@ -218,15 +216,7 @@ def done(tmp_path_factory):
         "workdir": str(root / "run"),
         "sweeps": sweeps,
     }
-    process = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", SCRIPT],
-        input=json.dumps(work),
-        text=True,
-        capture_output=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert process.returncode == 0, process.stderr[-4000:]
+    process = programs.run("opengait_ext", "-c", SCRIPT, json.dumps(work))
     return root, json.loads(process.stdout.splitlines()[-1])
 
 
@@ -291,27 +281,8 @@ def test_mistakes_in_options(tmp_path, capsys, options, message):
 
 
 def sweep(root, folder, *more, host=EMBEDDED, processes=1):
-    launcher = (
-        ["-m"]
-        if processes == 1
-        else ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m"]
-    )
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        *launcher,
-        "opengait_ext",
-        "robustness",
-        *arguments(root, folder=folder),
-        "--host",
-        host,
-        *more,
-    ]
-    process = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert process.returncode == 0, process.stdout[-2000:] + process.stderr[-4000:]
+    command = ("-m", "opengait_ext", "robustness", *arguments(root, folder=folder), "--host", host, *more)
+    programs.run("opengait_ext", *command, processes=processes)
     return numbers(root / folder)
 
 

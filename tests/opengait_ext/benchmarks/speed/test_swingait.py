@@ -3,11 +3,10 @@
 import json
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+import programs
 import pytest
 
 from opengait_ext.benchmarks.speed.prepare import FILES, HOST, OURS, check_equal, lengthen
@@ -78,11 +77,9 @@ def test_lengthened_sequences_repeat_their_frames(raw, tmp_path):
 def test_scaling(tmp_path):
     """In a process of its own: it makes a process group and changes the allocator."""
     file, picture = tmp_path / "scaling.json", tmp_path / "scaling.png"
-    command = ["scaling", "--sizes", "small", "--lengths", "1", "2", "3", "--batches", "2", "3", "4", "--repeats", "1"]
-    command = [sys.executable, "-m", "opengait_ext", "bench", *command, "--json", file, "--plot", picture]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
-    assert done.returncode == 0, done.stderr
+    sizes = ("--sizes", "small", "--lengths", "1", "2", "3", "--batches", "2", "3", "4", "--repeats", "1")
+    command = ("-m", "opengait_ext", "bench", "scaling", *sizes, "--json", str(file), "--plot", str(picture))
+    programs.run("opengait_ext", *command)
     curves = json.loads(file.read_text())["results"]
     assert len({(c["model"], c["phase"], c["sweep"]) for c in curves}) == len(curves) == 8
     assert [p["x"] for p in curves[0]["points"]] == [1, 2, 3] and picture.read_bytes().startswith(b"\x89PNG")
@@ -91,24 +88,8 @@ def test_scaling(tmp_path):
 def test_swingait(tmp_path):
     """Ratios of networks and transformers, whose outputs are compared first."""
     file = tmp_path / "swingait.json"
-    command = [
-        sys.executable,
-        "-m",
-        "opengait_ext",
-        "bench",
-        "swingait",
-        "--size",
-        "small",
-        "--host",
-        "embedded",
-        "--repeats",
-        "1",
-        "--json",
-        file,
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
-    assert done.returncode == 0, done.stderr
+    options = ("--size", "small", "--host", "embedded", "--repeats", "1", "--json", str(file))
+    done = programs.run("opengait_ext", "-m", "opengait_ext", "bench", "swingait", *options)
     results = json.loads(file.read_text())["results"]
     assert results["transformers"]["largest difference of outputs"] < 1e-4
     for pair in ("networks", "transformers"):

@@ -1,17 +1,14 @@
 """`opengait-ext walkers`: layouts, equality with `prepare`, training on them, resuming, mistakes."""
 
 import json
-import os
 import pickle
 import signal
-import subprocess
-import sys
-import time
 
 import cv2
 import numpy as np
+import programs
 import pytest
-from gait_data import losses
+from gait_data import EMBEDDED, losses
 
 from opengait_ext.commands import doctor
 from opengait_ext.commands.walkers import main
@@ -134,38 +131,18 @@ def test_a_mark_moves_with_its_joint():
 
 @pytest.mark.parametrize("config", ["walkers_swingait2d", "walkers_swingait2d_kprpe"])
 def test_the_shipped_configurations_train_on_them(data, tmp_path, config):
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "ignore",
-            "-m",
-            "opengait_ext",
-            "--cfgs",
-            f"opengait/{config}",
-            "--host",
-            "embedded",
-            "--device",
-            "cpu",
-            "--phase",
-            "train",
-            "--workdir",
-            str(tmp_path),
-            f"data_cfg.dataset_root={data}",
-            f"data_cfg.dataset_partition={data / 'partition.json'}",
-            "trainer_cfg.total_iter=2",
-            "trainer_cfg.log_iter=1",
-            "trainer_cfg.sampler.frames_num_fixed=3",
-            "trainer_cfg.sampler.batch_size=[2,2]",
-            "model_cfg.SeparateBNNecks.class_num=3",
-            "trainer_cfg.save_iter=2",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    options = ("--cfgs", f"opengait/{config}", "--host", EMBEDDED, "--device", "cpu", "--workdir", str(tmp_path))
+    settings = (
+        f"data_cfg.dataset_root={data}",
+        f"data_cfg.dataset_partition={data / 'partition.json'}",
+        "trainer_cfg.total_iter=2",
+        "trainer_cfg.log_iter=1",
+        "trainer_cfg.sampler.frames_num_fixed=3",
+        "trainer_cfg.sampler.batch_size=[2,2]",
+        "model_cfg.SeparateBNNecks.class_num=3",
+        "trainer_cfg.save_iter=2",
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    done = programs.run("opengait_ext", "-m", "opengait_ext", *options, *settings)
     assert len(losses(done)) == 2 and list(tmp_path.rglob("*-00002.pt"))
 
 
@@ -174,18 +151,10 @@ def test_killed_and_rerun_writes_the_same_bytes(tmp_path, options):
     more = [*SMALL, "--sequences", "40", "--noise", "0.5", "--alignment-error", "0.3", *options]
     assert main(["--output", str(tmp_path / "whole"), *more]) == 0
     output = tmp_path / "killed"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "opengait_ext", "walkers", "--output", str(output), *more],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 60
     pattern = "2D_Silhouettes/*/*/seq0" if options else "[!.]*/*/seq0"
-    while sum(1 for _ in output.glob(pattern)) < 10:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    ten = lambda: sum(1 for _ in output.glob(pattern)) >= 10  # noqa: E731
+    command = ("-m", "opengait_ext", "walkers", "--output", str(output), *more)
+    programs.run("opengait_ext", *command, when=ten, where="group", expect=-signal.SIGKILL)
     there = {p: p.stat().st_mtime_ns for p in output.glob(pattern)}
     assert not (output / "partition.json").exists()
     assert main(["--output", str(output), *more]) == 0
