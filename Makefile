@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # Two cores that are shared: threads that wait must not spin.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all test-gpu lint clean
 
 $(STAMP): setup.py
 	$(PYTHON) -m venv $(VENV)
@@ -24,11 +24,14 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 
 test: lint
-	$(BIN)/python -m pytest -n 2 -m 'not slow'
+	$(BIN)/python -m pytest -n 2 -m 'not slow and not gpu'
 
 test-all: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 -m 'not gpu'
 	$(BIN)/python -m tox run
+
+test-gpu: $(STAMP)
+	$(BIN)/python -m pytest -m gpu
 
 clean:
 	rm -rf demo_output build *.egg-info

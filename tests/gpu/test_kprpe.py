@@ -1,0 +1,93 @@
+"""KP-RPE on CUDA: biases, attention and injected networks as on a CPU, and under AMP."""
+
+import pytest
+import timm
+import torch
+import torchvision
+from on_both import assert_same_on_cuda
+from torch import nn
+
+from plugins.kprpe import KeypointRPE, inject_kprpe
+from plugins.kprpe.attention.dense import attend
+from plugins.kprpe.position.table import FORMULATIONS
+
+L = 5
+HALVES = {torch.float16: 2e-3, torch.bfloat16: 2e-2}  # and the share of the largest value that rounding may change
+
+
+def randomise(module):
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, 0, 0.5)
+    return module
+
+
+@pytest.mark.parametrize("prefix_tokens", [0, 1])
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+def test_the_bias_and_its_gradients(formulation, prefix_tokens):
+    module = randomise(KeypointRPE(L, (4, 3), 2, 2, formulation, prefix_tokens=prefix_tokens))
+    points = torch.rand(2, L, 2)
+    assert_same_on_cuda(
+        module, lambda kprpe, device: kprpe.bias(points.to(device), 1) + kprpe.bias(points.to(device), 0)
+    )
+
+
+@pytest.mark.parametrize("trained", [True, False], ids=["bias trained", "bias fixed"])
+@pytest.mark.parametrize("dtype", [torch.float32, *HALVES])
+def test_attention_equals_the_formula(dtype, trained):
+    q, k, v, bias = (torch.randn(2, 3, 40, n, dtype=torch.float64) for n in (16, 16, 16, 40))
+    wanted = (q @ k.mT / 4 + bias).softmax(-1) @ v
+    found = attend(*(t.to("cuda", dtype) for t in (q, k, v)), bias.to("cuda").float().requires_grad_(trained))
+    assert found.dtype == dtype
+    tolerance = 10 * HALVES.get(dtype, 1e-6)
+    torch.testing.assert_close(found.detach().double().cpu(), wanted, rtol=tolerance, atol=tolerance)
+
+
+NETWORKS = {
+    "timm vit": lambda: timm.models.VisionTransformer(32, 8, 3, 6, embed_dim=32, depth=2, num_heads=2),
+    "torchvision swin": lambda: torchvision.models.SwinTransformer(
+        [4, 4], 16, [2, 2], [2, 4], [4, 4], stochastic_depth_prob=0.0, num_classes=6
+    ),
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+def test_injected_networks(network, formulation):
+    model, x, points = NETWORKS[network](), torch.randn(2, 3, 32, 32), torch.rand(2, L, 2)
+    model(x)
+    handle = inject_kprpe(model, {"num_keypoints": L, "formulation": formulation}, feature_size=None)
+    randomise(handle)
+
+    def forward(device):
+        model.to(device).zero_grad()
+        with handle.set_keypoints(points.to(device)):
+            output = model(x.to(device))
+        output.square().mean().backward()
+        return [output.detach().cpu(), *(p.grad.cpu() for p in model.parameters() if p.grad is not None)]
+
+    for here, there in zip(forward("cpu"), forward("cuda"), strict=True):
+        torch.testing.assert_close(there, here, rtol=1e-3, atol=1e-4 * (1 + float(here.abs().max())))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("dtype", HALVES)
+def test_a_step_under_amp(network, dtype):
+    """The output is the one in float32 but for rounding; gradients are finite and reach the keypoints' tables."""
+    model, x, points = NETWORKS[network]().cuda(), torch.randn(2, 3, 32, 32).cuda(), torch.rand(2, L, 2).cuda()
+    handle = inject_kprpe(model, {"num_keypoints": L})
+    randomise(handle)
+    with handle.set_keypoints(points), torch.no_grad():
+        wanted = model(x)
+    scaler = torch.amp.GradScaler(enabled=dtype == torch.float16)
+    optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
+    with torch.autocast("cuda", dtype), handle.set_keypoints(points):
+        output = model(x)
+    share = (output.float() - wanted).abs().max() / wanted.abs().max()
+    assert share < 10 * HALVES[dtype]
+    scaler.scale(output.float().square().mean()).backward()
+    scaler.unscale_(optimiser)
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    assert all(p.grad is not None for p in handle.parameters()) and any(
+        p.grad.abs().max() > 0 for p in handle.parameters()
+    )
+    scaler.step(optimiser)
