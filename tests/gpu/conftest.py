@@ -1,5 +1,7 @@
 """What needs a CUDA device: `make test-gpu`."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ import torch
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of this folder ``gpu``; without a device they are skipped."""
     for item in items:
-        if "gpu" in item.path.parts:
+        if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.gpu)
             item.add_marker(pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device here"))
 

@@ -26,9 +26,12 @@ def randomise(module):
 def test_the_bias_and_its_gradients(formulation, prefix_tokens):
     module = randomise(KeypointRPE(L, (4, 3), 2, 2, formulation, prefix_tokens=prefix_tokens))
     points = torch.rand(2, L, 2)
-    assert_same_on_cuda(
-        module, lambda kprpe, device: kprpe.bias(points.to(device), 1) + kprpe.bias(points.to(device), 0)
-    )
+
+    def forward(kprpe, device):
+        factors = kprpe.factors(points.to(device))
+        return kprpe.bias(factors, 0) + kprpe.bias(factors, 1)
+
+    assert_same_on_cuda(module, forward)
 
 
 @pytest.mark.parametrize("trained", [True, False], ids=["bias trained", "bias fixed"])
@@ -54,8 +57,7 @@ NETWORKS = {
 @pytest.mark.parametrize("formulation", FORMULATIONS)
 def test_injected_networks(network, formulation):
     model, x, points = NETWORKS[network](), torch.randn(2, 3, 32, 32), torch.rand(2, L, 2)
-    model(x)
-    handle = inject_kprpe(model, {"num_keypoints": L, "formulation": formulation}, feature_size=None)
+    handle = inject_kprpe(model, {"num_keypoints": L, "formulation": formulation})
     randomise(handle)
 
     def forward(device):
