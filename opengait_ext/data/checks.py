@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from torch import nn, optim
 
 from plugins.errors import KpstraError
 
-from .partition import read_partition
+from .body import count_body, evenly, judge
+from .causes import likely_cause
+from .partition import MIN_GALLERY, read_partition
+from .pixels import count_pixels, judge_pixels
+from .prepare.poses import JOINTS
 
-MIN_GALLERY = 10  # evaluate_Gait3D reports rank 10
+SAMPLED, FRAMES = 8, 16  # sequences, and frames of each, that are looked at before a run
 
 
 def check_transforms(cfgs: Mapping[str, Any]) -> None:
@@ -54,6 +59,35 @@ def check_dataset(dataset: Any, cfgs: Mapping[str, Any], train: bool) -> None:
             f"{section}.transform: {wanted} transforms for data of {next(iter(counts))} modalities; each needs one, "
             "data_cfg.data_in_use chooses modalities"
         )
+
+
+def check_sample(dataset: Sequence, root: str) -> list[str]:
+    """Look at some sequences of silhouettes and COCO's joints; other modalities pass.
+
+    Args:
+        dataset: gives (modalities, record) of a sequence.
+        root: its folder, for messages.
+
+    Returns:
+        What is doubtful about them.
+
+    Raises:
+        KpstraError: joints that mostly miss the people, with the likely cause.
+    """
+    counts, sample = Counter(), []
+    for index in evenly(range(len(dataset)), SAMPLED):
+        modalities, _ = dataset[index]
+        if modalities[0].ndim != 3 or modalities[0].dtype != np.uint8:
+            continue
+        count_pixels(modalities[0], counts)
+        if len(modalities) == 2 and modalities[1].shape[1:] == (JOINTS, 3):
+            count_body(*modalities, counts)
+            sample += evenly(list(zip(*modalities, strict=True)), FRAMES)
+    wrong = [verdict for verdict in (*judge_pixels(counts), *judge(counts)) if not verdict.well]
+    more = f"{likely_cause(sample)}; `opengait-ext doctor --data {root}` looks at all sequences" if wrong else ""
+    if stops := [verdict.what for verdict in wrong if verdict.stops]:
+        raise KpstraError(f"data_cfg.dataset_root: {root}: {'; '.join(stops)}{more}")
+    return [f"data_cfg.dataset_root: {root}: {verdict.what}{more}" for verdict in wrong]
 
 
 def check_classes(dataset: Any, cfgs: Mapping[str, Any]) -> None:

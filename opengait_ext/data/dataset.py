@@ -8,8 +8,7 @@ import numpy as np
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from plugins.errors import KpstraError
-
+from .modalities import check_modalities
 from .safe_pickle import read_array
 
 
@@ -50,16 +49,5 @@ class ArrayDataset(Dataset):
         in_order = chosen is not None and all(type(one) is int for one in chosen)  # numbers set the order
         paths = list(paths) if in_order else sorted(paths)
         modalities = [read_array(path) for path in paths]
-        for path, array in zip(paths, modalities, strict=True):
-            if len(array) != len(modalities[0]):
-                raise KpstraError(
-                    f"{path}: {len(array)} frames, but {paths[0]} has {len(modalities[0])}; modalities go by frame, "
-                    "run `opengait-ext prepare` again"
-                )
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                frame = int((~np.isfinite(array)).reshape(len(array), -1).any(1).argmax())
-                raise KpstraError(
-                    f"{path}: NaN or infinite values, first in frame {frame}; `opengait-ext prepare` gives "
-                    "absent joints a place and the score 0"
-                )
+        check_modalities(modalities, paths)
         return modalities

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 
 from plugins.errors import KpstraError
 
+from .body import count_body, evenly, judge
+from .causes import Frame, likely_cause
+from .layout import find_sequences
+from .modalities import check_pair
+from .partition import MIN_GALLERY, SETS, read_sets, some
+from .pixels import count_pixels, judge_pixels
 from .safe_pickle import read_array
 
 PUBLISHED = {"Gait3D": {"training identities": 3000, "test identities": 1000, "probe sequences": 1000}}
-ON_BODY = 3  # pixels of 64 that a joint may lie beside the silhouette
+SEQUENCES, FRAMES = 50, 4  # a sample, to find out what is wrong with it
 
 Finding = tuple[bool, str]
 
@@ -27,13 +30,10 @@ def sequences(root: Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
 
 
 def listing(root: Path) -> list[tuple[str, list[Path]]]:
-    """Return (id-type-view, files) of every sequence."""
+    """Return (id/type/view, files) of every sequence."""
     if not root.is_dir():
         raise KpstraError(f"--data {root}: no such folder; make it with `opengait-ext prepare`")
-    folders = sorted(p for p in root.glob("[!.]*/*/*") if p.is_dir())
-    if not folders:
-        raise KpstraError(f"--data {root}: no sequences; expected <id>/<type>/<view>/*.pkl")
-    return [("-".join(folder.parts[-3:]), sorted(folder.glob("*.pkl"))) for folder in folders]
+    return [(name, sorted((root / name).glob("[!.]*.pkl"))) for name in find_sequences(root, ".pkl", "--data")]
 
 
 def read_pair(files: Sequence[Path]) -> tuple[np.ndarray, np.ndarray] | None:
@@ -41,72 +41,92 @@ def read_pair(files: Sequence[Path]) -> tuple[np.ndarray, np.ndarray] | None:
     return (read_array(files[0]), read_array(files[1])) if len(files) == 2 else None
 
 
-def inspect_dataset(root: Path, partition: Path | None, published: str | None) -> list[Finding]:
-    """Counts, modalities, frame counts, and joints on the body."""
+def inspect_dataset(root: Path, partition: Path | None = None, published: str | None = None) -> list[Finding]:
+    """Look at every sequence of a prepared data set.
+
+    Args:
+        root: ``<id>/<type>/<view>/*.pkl``.
+        partition: its JSON file.
+        published: a key of :data:`PUBLISHED`, whose counts it should have.
+
+    Raises:
+        KpstraError: no such folder, or no sequences in it.
+    """
     listed = listing(root)
-    modalities = Counter(len(files) for _, files in listed)
-    lines = [
-        (
-            len(modalities) == 1,
-            f"{len(listed)} sequences; files in each: "
-            + ", ".join(f"{n} in {count}" for n, count in modalities.most_common()),
-        )
-    ]
-    frames, unequal, broken, hits, joints = 0, [], [], 0, 0
-    for name, files in listed:
+    lines = [_files(listed)]
+    counts, frames, unreadable, unfit, sample = Counter(), 0, [], [], []
+    each = max(1, len(listed) // SEQUENCES)
+    for number, (_, files) in enumerate(listed):
+        if len(files) != 2:
+            continue
         try:
-            pair = read_pair(files)
+            pair = read_array(files[0]), read_array(files[1])
         except KpstraError as error:
-            broken.append(str(error))
+            unreadable.append(str(error))
             continue
-        if pair is None:
+        frames += len(pair[0])
+        try:
+            check_pair(*pair, files)
+        except KpstraError as error:
+            unfit.append(str(error))
             continue
-        silhouettes, keypoints = pair
-        frames += len(silhouettes)
-        if len(silhouettes) != len(keypoints) or not np.isfinite(keypoints).all():
-            unequal.append(name)
-            continue
-        on, sure = on_body(silhouettes, keypoints)
-        hits, joints = hits + on, joints + sure
-    lines.append((not broken, f"{frames} frames; unreadable files: {len(broken)}{': ' + broken[0] if broken else ''}"))
-    if modalities.keys() >= {2}:
-        which = ", ".join(unequal[:5]) or "none"
-        lines.append((not unequal, f"modalities of unequal length, or keypoints not finite: {which}"))
-        share = hits / max(joints, 1)
-        lines.append((share > 0.5, f"confident joints on the body: {share:.1%} of {joints}"))
+        count_pixels(pair[0], counts)
+        count_body(*pair, counts)
+        if number % each == 0:
+            sample += evenly(list(zip(*pair, strict=True)), FRAMES)
+    lines.append((not unreadable, f"{frames} frames; unreadable files: {len(unreadable)}{_some(unreadable, ': ')}"))
+    lines.append((not unfit, f"files of unequal length, not finite, or of another kind: {_some(unfit) or 'none'}"))
+    if frames:
+        lines += _bodies(counts, sample)
     if partition:
-        lines += counts(root, partition, published, {name for name, _ in listed})
+        lines += _partition([name for name, _ in listed], partition, published)
     return lines
 
 
-def on_body(silhouettes: np.ndarray, keypoints: np.ndarray) -> tuple[int, int]:
-    """Count the confident joints (score at least 0.5) on the silhouette or within 3 pixels, and all of them."""
-    kernel = np.ones((2 * ON_BODY + 1,) * 2, np.uint8)
-    near = np.stack([cv2.dilate(np.ascontiguousarray(frame), kernel) for frame in silhouettes]) > 0
-    sure = keypoints[..., 2] >= 0.5
-    height, width = silhouettes.shape[1:]
-    x, y = (np.round(keypoints[..., axis]).astype(int) for axis in (0, 1))
-    inside = sure & (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    frame = np.broadcast_to(np.arange(len(silhouettes))[:, None], x.shape)
-    return int(near[frame[inside], y[inside], x[inside]].sum()), int(sure.sum())
+def _files(listed: Sequence[tuple[str, list[Path]]]) -> Finding:
+    modalities = Counter(len(files) for _, files in listed)
+    usual = modalities.most_common(1)[0][0]
+    odd = [name for name, files in listed if len(files) != usual]
+    numbers = ", ".join(f"{n} in {count}" for n, count in modalities.most_common())
+    return not odd, f"{len(listed)} sequences; files in each: {numbers}{_some(odd, ', such as ')}"
 
 
-def counts(root: Path, partition: Path, published: str | None, names: set[str]) -> list[Finding]:
+def _bodies(counts: Counter, sample: Sequence[Frame]) -> Iterator[Finding]:
+    verdicts = [*judge_pixels(counts), *judge(counts)]
+    cause = "" if all(verdict.well for verdict in verdicts) else likely_cause(sample)
+    for verdict in verdicts:
+        yield verdict.well, verdict.what + ("" if verdict.well else cause)
+
+
+def _partition(names: Sequence[str], partition: Path, published: str | None) -> Iterator[Finding]:
     """Compare the data with its partition, and with the published counts."""
-    try:
-        sets: Mapping[str, Any] = json.loads(partition.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise KpstraError(f"--partition {partition}: {error}") from error
-    there = {name.split("-")[0] for name in names}
-    found = {
-        "training identities": len(there & set(sets.get("TRAIN_SET", ()))),
-        "test identities": len(there & set(sets.get("TEST_SET", ()))),
-        "probe sequences": len(names & set(sets.get("PROBE_SET", ()))),
-    }
-    listed = dict(zip(found, (len(sets.get(key, ())) for key in ("TRAIN_SET", "TEST_SET", "PROBE_SET")), strict=True))
-    lines = [(n == listed[what], f"{what}: {n} of the {listed[what]} in {partition.name}") for what, n in found.items()]
+    sets = read_sets(partition)
+    identities = {name.split("/")[0] for name in names}
+    joined = {name.replace("/", "-") for name in names}
+    found = {}
+    for key, what, there in zip(
+        SETS,
+        ("training identities", "test identities", "probe sequences"),
+        (identities, identities, joined),
+        strict=True,
+    ):
+        listed = sets.get(key, [])
+        missing = [one for one in listed if one not in there]
+        found[what] = len(listed) - len(missing)
+        yield not missing, f"{what}: {found[what]} of the {len(listed)} in {partition.name}{_some(missing, ', not ')}"
     for what, expected in PUBLISHED.get(published, {}).items():
-        lines.append((found[what] == expected, f"{what}: {found[what]}, {published} has {expected}"))
-    both = set(sets.get("TRAIN_SET", ())) & set(sets.get("TEST_SET", ()))
-    lines.append((not both, f"identities both in TRAIN_SET and TEST_SET: {', '.join(sorted(both)[:5]) or 'none'}"))
-    return lines
+        yield found[what] == expected, f"{what}: {found[what]}, {published} has {expected}"
+    train, test = set(sets["TRAIN_SET"]), set(sets["TEST_SET"])
+    yield not train & test, f"identities both in TRAIN_SET and TEST_SET: {_some(sorted(train & test)) or 'none'}"
+    other = sorted(identities - train - test)
+    yield True, f"identities in neither: {len(other)}{_some(other, ', such as ')}"
+    if probes := set(sets.get("PROBE_SET", [])) & joined:
+        gallery = [name for name in names if name.split("/")[0] in test and name.replace("/", "-") not in probes]
+        alone = {name.split("/")[0] for name in names if name.replace("/", "-") in probes}
+        alone -= {name.split("/")[0] for name in gallery}
+        yield len(gallery) >= MIN_GALLERY, f"gallery sequences: {len(gallery)}, at least {MIN_GALLERY} are needed"
+        yield not alone, f"probe identities without a gallery sequence: {_some(sorted(alone)) or 'none'}"
+
+
+def _some(names: Sequence[str], before: str = "") -> str:
+    return before + some(names) if names else ""

@@ -20,7 +20,7 @@ from plugins.common.numerics import require_finite
 from plugins.common.processes import follow_parent
 from plugins.errors import KpstraError
 
-from ..data.checks import check_classes, check_dataset, check_groups, check_probes, check_transforms
+from ..data.checks import check_classes, check_dataset, check_groups, check_probes, check_sample, check_transforms
 from ..data.dataset import ArrayDataset
 from ..data.joint_transform import build_joint_transform
 from ..data.partition import read_partition
@@ -68,6 +68,8 @@ class Hosted:
         else:
             self.msg_mgr.log_info(check_probes(loader.dataset, self.cfgs))
         dataset = ArrayDataset(loader.dataset, data_cfg["cache"])
+        for doubt in check_sample(dataset, data_cfg["dataset_root"]):
+            self.msg_mgr.log_warning(doubt)
         if train and self.seed is not None:
             batches = self.seeded = SeededBatches(batches, self.seed)
             collate = SeededCollate(collate, self.seed, torch.distributed.get_rank())

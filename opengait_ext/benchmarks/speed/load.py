@@ -19,8 +19,8 @@ from typing import Any
 from plugins.errors import KpstraError
 
 from ...commands.demo import RAW
+from ...data.layout import find_sequences
 from ...data.prepare.journal import JOURNAL
-from ...data.prepare.layout import find_sequences
 
 EACH = 6  # sequences of an identity, as in Gait3D
 TRAIN = 0.75  # of the identities

@@ -21,7 +21,7 @@ from plugins.benchmarks.speed.measure import interleaved, ratios
 from plugins.errors import KpstraError
 
 from ...commands.demo import RAW
-from ...data.prepare.layout import find_sequences
+from ...data.layout import find_sequences
 from ...data.prepare.run import prepare_one
 from ...data.prepare.sequence import FILES, images_of, put_in_place
 from ...host.find import find_host

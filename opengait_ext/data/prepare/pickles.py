@@ -32,12 +32,13 @@ import numpy as np
 from plugins.common.cli import GOES_ON, command
 from plugins.errors import KpstraError
 
+from ..body import CONFIDENT, count_body, evenly
+from ..layout import check_output, find_sequences
 from ..safe_pickle import read_array
-from .body import CONFIDENT, count_on_body
-from .layout import check_output, find_sequences
 from .poses import JOINTS, fill_absent, place
 from .report import summary
 from .run import Written, run
+from .sample import FRAMES, SEQUENCES, Sample
 from .sequence import write_sequence
 
 HEAD, ANKLES, TORSO = slice(0, 5), slice(15, 17), [5, 6, 11, 12]
@@ -72,22 +73,51 @@ def body_box_placements(poses: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def align_one(silhouettes: Path, poses: Path, output: Path, name: str) -> Written:
     """Align and write one sequence."""
     try:
-        images, raw = read_only(silhouettes / name), read_only(poses / name)
-        if images.ndim != 3 or images.dtype != np.uint8:
-            raise KpstraError(f"silhouettes: {images.dtype} {images.shape}, expected uint8 (T, H, W)")
-        if raw.shape[1:] != (JOINTS, 3):
-            raise KpstraError(f"poses: {raw.shape}, expected (T, {JOINTS}, 3)")
-        if len(images) != len(raw):
-            raise KpstraError(f"unequal length: {len(images)} silhouettes, {len(raw)} poses")
+        images, raw = read_two(silhouettes / name, poses / name)
     except KpstraError as error:
         return {"sequence": name, "frames": 0, "skipped": str(error)}, None
     counts, size = Counter(frames=len(images)), images.shape[1:]
     placements = body_box_placements(raw.astype(np.float64), size)
     counts["poses no_body_box"] = int(np.isnan(placements[:, 0]).sum())
     placed = place(raw.astype(np.float64), placements)
-    count_on_body(images, placed, counts)
+    count_body(images, placed, counts)
     keypoints, counts["joints absent"] = fill_absent(placed, size)
     return {"sequence": name, **counts}, write_sequence(output, name, images, keypoints)
+
+
+def align_frame(image: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """Guess where the joints (17, 3) of one frame are in its silhouette (H, W); NaN where it cannot be told."""
+    return place(joints[None], body_box_placements(joints[None], image.shape))[0]
+
+
+def pickle_sample(silhouettes: Path, poses: Path, names: Sequence[str]) -> Sample:
+    """Read a sample of OpenGait's pickles."""
+    chosen = evenly(names, SEQUENCES)
+    sample = Sample(len(chosen), then=align_frame)
+    for name in chosen:
+        try:
+            images, raw = read_two(silhouettes / name, poses / name)
+        except KpstraError as error:
+            sample.example = sample.example or f"; for example {name}: {error}"
+            continue
+        for frame in evenly(range(len(images)), FRAMES):
+            joints = raw[frame].astype(np.float64)
+            sample.add(
+                images[frame], joints, "no_body_box" if np.isnan(align_frame(images[frame], joints)).all() else ""
+            )
+    return sample
+
+
+def read_two(silhouettes: Path, poses: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read silhouettes uint8 (T, H, W) and poses (T, 17, 3) of one sequence."""
+    images, raw = read_only(silhouettes), read_only(poses)
+    if images.ndim != 3 or images.dtype != np.uint8:
+        raise KpstraError(f"silhouettes: {images.dtype} {images.shape}, expected uint8 (T, H, W)")
+    if raw.shape[1:] != (JOINTS, 3):
+        raise KpstraError(f"poses: {raw.shape}, expected (T, {JOINTS}, 3), COCO's joints with scores")
+    if len(images) != len(raw):
+        raise KpstraError(f"unequal length: {len(images)} silhouettes, {len(raw)} poses")
+    return images, raw
 
 
 def read_only(folder: Path) -> np.ndarray:
@@ -117,7 +147,9 @@ def prepare_pickles(
     strays = set(find_sequences(poses, ".pkl", "--poses")).difference(names)
     check_output(output, {"--silhouettes": silhouettes, "--poses": poses})
     work = partial(align_one, silhouettes, poses, output)
-    report = run(names, work, output, SETTINGS, workers, strays=len(strays), example=lambda _: "")
+    sample = pickle_sample(silhouettes, poses, names)
+    sample.check()
+    report = run(names, work, output, SETTINGS, workers, strays=len(strays), sample=sample)
     print(summary(report, output))
     return report
 

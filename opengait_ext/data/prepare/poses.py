@@ -20,8 +20,15 @@ POSE_RULES = {
 BOX_RULES = {"no_body_box": "no confident head joint, ankle or torso joint to align the frame by"}
 
 
-def read_pose(path: str | Path) -> tuple[np.ndarray | None, str]:
-    """Read two numbers and 17 x (x, y, score), comma-separated, as (17, 3); or ``None`` and the rule."""
+def read_pose(path: str | Path, size: tuple[int, int] | None = None) -> tuple[np.ndarray | None, str]:
+    """Read a pose file: width and height of the crop that the pose network saw, and 17 x (x, y, score) in its pixels.
+
+    Args:
+        size: width and height of the silhouette; where the crop's differ, the joints are scaled to it.
+
+    Returns:
+        (17, 3), and ``scaled`` if the joints were, else nothing; or ``None`` and the rule in :data:`POSE_RULES`.
+    """
     try:
         values = list(map(float, read_bytes(path).replace(b",", b" ").split()))
     except FileNotFoundError:
@@ -32,7 +39,12 @@ def read_pose(path: str | Path) -> tuple[np.ndarray | None, str]:
         return None, "broken"
     if not any(values[2:]):
         return None, "all_zero"
-    return np.array(values[2:]).reshape(JOINTS, 3), ""
+    crop, joints = values[:2], np.array(values[2:]).reshape(JOINTS, 3)
+    if size is None or min(crop) <= 0 or sorted(crop) == sorted(size):  # or height first, as GREW has it
+        return joints, ""
+    factor = np.array(size) / crop
+    joints[:, :2] = (joints[:, :2] + 0.5) * factor - 0.5  # as cv2.resize moves pixel centres
+    return joints, "scaled"
 
 
 def place(poses: np.ndarray, placements: np.ndarray) -> np.ndarray:

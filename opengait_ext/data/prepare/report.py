@@ -9,8 +9,14 @@ from typing import Any
 
 from .journal import REPORT, Record
 from .poses import BOX_RULES, POSE_RULES
+from .sample import findings, warnings
 from .silhouettes import FRAME_RULES
 
+SHOWN = (
+    "poses without silhouette",
+    "poses scaled from a crop of another size",
+    "sequences ordered by number, not as text",
+)
 APPROXIMATE = "APPROXIMATE keypoints, aligned by the body box: off by about 1.1 pixels of 64 in the mean"
 
 
@@ -37,8 +43,11 @@ def make_report(records: Sequence[Record], settings: Mapping[str, Any], strays: 
         "frames with all joints absent": {rule: total[f"poses {rule}"] for rule in pose_rules},
         "joints absent": total["joints absent"],
         "poses without silhouette": total["stray poses"] + strays,
+        "poses scaled from a crop of another size": total["scaled"],
+        "sequences ordered by number, not as text": total["reordered"],
         "confident joints checked": total["joints confident"],
         "of these on the body": total["joints on body"],
+        "warnings": warnings(findings(total)),
     }
 
 
@@ -55,10 +64,11 @@ def summary(report: Mapping[str, Any], output: Path) -> str:
         rows += [(f"{group}: {rule.replace('_', ' ')}", n) for rule, n in report[group].items()]
     rows += [
         ("joints absent, filled in", report["joints absent"]),
-        ("poses without silhouette", report["poses without silhouette"]),
+        *((what, report[what]) for what in SHOWN),
         ("confident joints on the body", share),
     ]
     lines = [f"{what:44s}{value:>10}" for what, value in rows]
+    lines += [f"warning: {warning}" for warning in report["warnings"]]
     if "note" in report:
         lines.append(report["note"])
     return "\n".join([*lines, f"written to {output}; counts in {REPORT}"])

@@ -7,7 +7,7 @@ import multiprocessing as mp
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -22,14 +22,13 @@ from plugins.common.files import atomic_write
 from plugins.common.processes import follow_parent, interrupts_held
 from plugins.errors import KpstraError
 
-from .body import describe_first, misaligned
+from ..layout import check_output, find_sequences
 from .journal import REPORT, Journal, Record
-from .layout import check_output, find_sequences
 from .report import add_up, make_report, summary
+from .sample import Sample, findings, raw_sample, refuse
 from .sequence import poses_of, prepare_sequence, write_sequence
 
 Written = tuple[Record, Path | None]  # a line of the journal, and the folder to put in place
-SAMPLE = 20  # sequences after which the coordinate frames are checked
 
 
 def prepare(
@@ -56,6 +55,8 @@ def prepare(
     names = find_sequences(silhouettes, ".png", "--silhouettes")
     strays = set(find_sequences(poses, ".txt", "--poses")).difference(names)
     check_output(output, {"--silhouettes": silhouettes, "--poses": poses})
+    sample = raw_sample(silhouettes, poses, names)
+    sample.check()
     report = run(
         names,
         partial(prepare_one, silhouettes, poses, output, size),
@@ -63,7 +64,7 @@ def prepare(
         {"kind": "exact", "size": size},
         workers,
         strays=sum(len(poses_of(poses / name)) for name in strays),
-        example=partial(describe_first, silhouettes, poses),
+        sample=sample,
     )
     print(summary(report, output))
     return report
@@ -82,14 +83,14 @@ def run(
     settings: Mapping[str, Any],
     workers: int | None,
     strays: int,
-    example: Callable[[Iterable[str]], str],
+    sample: Sample,
 ) -> dict[str, Any]:
     """Do ``work`` for all sequences that are not finished yet; write and return the report.
 
     Args:
         settings: what must not change when an output is continued.
         strays: poses whose sequence has no silhouettes.
-        example: describes the input of one of some sequences, for the message that joints miss the bodies.
+        sample: frames that show the likely cause if what is written turns out wrong.
     """
     if workers is not None and workers < 1:
         raise KpstraError(f"--workers {workers}: expected 1 or more")
@@ -97,8 +98,7 @@ def run(
         with Journal(output, settings) as journal:
             done = {name: journal.records[name] for name in names if journal.is_finished(name)}
             todo = [name for name in names if name not in done]
-            check_at = max(SAMPLE, len(done) + 1)  # an earlier run's sequences are checked with the first new one
-            wrong, started, frames = None, time.monotonic(), 0
+            started, frames = time.monotonic(), 0
             with (
                 tqdm(total=len(names), initial=len(done), unit="seq", desc="prepare", dynamic_ncols=True) as bar,
                 closing(parallel(work, todo, workers)) as results,
@@ -109,11 +109,12 @@ def run(
                     frames += record["frames"]
                     bar.set_postfix_str(f"{frames / (time.monotonic() - started):.0f} frames/s", refresh=False)
                     bar.update()
-                    if len(done) == check_at and (wrong := misaligned(add_up(done.values()), len(done))):
-                        break
-            if wrong := wrong or misaligned(add_up(done.values()), len(done)):
+            try:
+                where = f"{len(done)} sequences; those prepared so far were removed"
+                refuse(findings(add_up(done.values())), where, sample)
+            except KpstraError:
                 journal.discard()
-                raise KpstraError(wrong + example(done))
+                raise
             report = make_report([done[name] for name in names], settings, strays)
             with atomic_write(output / REPORT, "w") as stream:
                 json.dump(report, stream, indent=1)

@@ -4,30 +4,42 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from .body import count_on_body
+from ..body import count_body
+from ..layout import has_suffix
 from .poses import JOINTS, fill_absent, place, read_pose
 from .silhouettes import Dropped, align_silhouette, read_silhouette
 
 FILES = ("0_sil.pkl", "1_keypoints.pkl")  # models read the first modality as silhouettes
 PARTIAL = ".partial"
+NUMBER = re.compile(r"(\d+)")
 
 Prepared = tuple[np.ndarray, np.ndarray, Counter]
 
 
 def images_of(folder: Path) -> list[str]:
-    """The silhouettes' file names, in order; OpenGait leaves out gait energy images, and so do we."""
-    return sorted(name for name in os.listdir(folder) if name.endswith(".png") and "gei.png" not in name)
+    """The silhouettes' file names, in the order of their numbers; gait energy images are left out, as by OpenGait."""
+    names = [name for name in os.listdir(folder) if has_suffix(name, ".png") and "gei.png" not in name.lower()]
+    return in_order(names)
 
 
-def poses_of(folder: Path) -> set[str]:
-    """The stems of the pose files; none if there is no such folder."""
-    return {name[:-4] for name in os.listdir(folder) if name.endswith(".txt")} if folder.is_dir() else set()
+def poses_of(folder: Path) -> dict[str, str]:
+    """Stem and name of the pose files; none if there is no such folder."""
+    return {name[:-4]: name for name in os.listdir(folder) if has_suffix(name, ".txt")} if folder.is_dir() else {}
+
+
+def in_order(names: Sequence[str]) -> list[str]:
+    """Sort names as text, but numbers in them by their value: ``f9`` before ``f10``."""
+    if len({len(name) for name in names}) <= 1:
+        return sorted(names)
+    return sorted(names, key=lambda name: [int(part) if part.isdecimal() else part for part in NUMBER.split(name)])
 
 
 def prepare_sequence(silhouettes: Path, poses: Path, size: int) -> Prepared:
@@ -39,26 +51,30 @@ def prepare_sequence(silhouettes: Path, poses: Path, size: int) -> Prepared:
         size: S.
     """
     names, counts = images_of(silhouettes), Counter()
-    stems = poses_of(poses)
-    counts["stray poses"] = len(stems.difference(name[:-4] for name in names))
+    files = poses_of(poses)
+    counts["stray poses"] = len(files.keys() - {name[:-4] for name in names})
+    counts["reordered"] = int(names != sorted(names))
     images = np.empty((len(names), size, size), np.uint8)
     placements, raw = np.empty((len(names), 4)), np.zeros((len(names), JOINTS, 3))
     silhouettes_folder, poses_folder, kept = str(silhouettes), str(poses), 0
     for name in names:
         try:
-            placements[kept] = align_silhouette(read_silhouette(f"{silhouettes_folder}/{name}"), images[kept])
+            image = read_silhouette(f"{silhouettes_folder}/{name}")
+            placements[kept] = align_silhouette(image, images[kept])
         except Dropped as dropped:
             counts[f"frames {dropped}"] += 1
             continue
-        pose, broken = read_pose(f"{poses_folder}/{name[:-4]}.txt") if name[:-4] in stems else (None, "missing")
+        file = files.get(name[:-4])
+        pose, rule = read_pose(f"{poses_folder}/{file}", image.shape[::-1]) if file else (None, "missing")
         if pose is None:
-            counts[f"poses {broken}"] += 1
+            counts[f"poses {rule}"] += 1
         else:
             raw[kept] = pose
+            counts["scaled"] += rule == "scaled"
         kept += 1
     images = images[:kept]
     placed = place(raw[:kept], placements[:kept])
-    count_on_body(images, placed, counts)
+    count_body(images, placed, counts)
     keypoints, counts["joints absent"] = fill_absent(placed, (size, size))
     counts["frames"] = kept
     return images, keypoints, counts

@@ -78,7 +78,7 @@ def test_what_is_wrong(data, capsys):
     looks = "\n".join(line for line in printed.out.splitlines() if line.startswith("LOOK"))
     for part in (
         "files in each: 2 in 31, 1 in 1",
-        "not finite: 0001-camid0_videoid0-seq0",
+        "0001/camid0_videoid0/seq0/1_keypoints.pkl: 2 frames, but ",
         "unreadable files: 1: ",
         "training identities: 4, Gait3D has 3000",
         "both in TRAIN_SET and TEST_SET: 0000",
@@ -91,14 +91,19 @@ def test_joints_in_a_wrong_frame(data, capsys):
     for path in (data / "data").rglob("1_keypoints.pkl"):
         path.write_bytes(pickle.dumps(pickle.loads(path.read_bytes()) * np.float32([9, 9, 1])))
     status, printed, _ = diagnose(data, capsys=capsys)
-    assert status == 1 and re.search(r"LOOK  confident joints on the body: \d\.\d%", printed.out)
+    assert status == 1 and re.search(
+        r"LOOK  confident joints on the body: \d\.\d% .*; poses and silhouettes seem to be in different pixel frames",
+        printed.out,
+    )
 
 
 def test_no_data(tmp_path, capsys):
     assert main(["--data", str(tmp_path / "no"), "--host", "embedded"]) == 2
     assert "no such folder; make it with `opengait-ext prepare`" in capsys.readouterr().err
     assert main(["--data", str(tmp_path), "--host", "embedded", "--sheet", str(tmp_path / "a.png")]) == 2
-    assert "no sequences; expected <id>/<type>/<view>/*.pkl" in capsys.readouterr().err and not list(tmp_path.iterdir())
+    assert "no .pkl file in it; expected <id>/<type>/<view>/*.pkl" in capsys.readouterr().err and not list(
+        tmp_path.iterdir()
+    )
 
 
 def test_demo(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from opengait_ext.benchmarks.speed.load import EACH, STEPS, link_sequences, name_of, watched, write_partition
 from opengait_ext.commands.bench import main
-from opengait_ext.data.prepare.layout import find_sequences
+from opengait_ext.data.layout import find_sequences
 
 RAW = Path(__file__).parents[3] / "data" / "pets-mini" / "gait_raw"
 

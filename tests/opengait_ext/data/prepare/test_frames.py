@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 
-from opengait_ext.data.prepare.body import count_on_body, misaligned
 from opengait_ext.data.prepare.poses import fill_absent, place, read_pose
 from opengait_ext.data.prepare.run import prepare_one
 from opengait_ext.data.prepare.silhouettes import Dropped, align_silhouette, read_silhouette
@@ -162,6 +161,22 @@ def test_pose_files(tmp_path, text, rule):
     assert read_pose(tmp_path / "absent.txt") == (None, "missing")
 
 
+@pytest.mark.parametrize(
+    ("lead", "expected"),
+    [((40, 80), (2, 1)), ((80, 80), (1, 1)), ((80.0, 80.0), (1, 1)), ((0, 0), (1, 1)), ((-40, 80), (1, 1))],
+)
+def test_poses_of_a_crop_of_another_size_are_scaled(tmp_path, lead, expected):
+    """The two leading numbers are width and height of the crop that the pose network saw; pixel centres move along."""
+    joints = np.random.default_rng(0).uniform(0, 40, (17, 3))
+    (tmp_path / "x.txt").write_text(",".join(map(repr, [*lead, *joints.ravel().tolist()])))
+    pose, rule = read_pose(tmp_path / "x.txt", (80, 80))
+    assert rule == ("scaled" if expected != (1, 1) else "")
+    for axis, factor in enumerate(expected):
+        np.testing.assert_allclose(pose[:, axis], [(value + 0.5) * factor - 0.5 for value in joints[:, axis]])
+    np.testing.assert_array_equal(pose[:, 2], joints[:, 2])
+    assert read_pose(tmp_path / "x.txt", (lead[1], lead[0]))[1] == ""  # height first
+
+
 def test_absent_joints_are_filled_in():
     keypoints = np.random.default_rng(0).uniform(1, 60, (6, 17, 3))
     keypoints[[0, 2, 3, 5], 4, 2] = 0, -1, 0, 0  # present in frames 1 and 4
@@ -184,16 +199,3 @@ def test_a_sequence_without_any_joint_gets_the_centre():
     filled, absent = fill_absent(np.zeros((3, 17, 3)), (64, 44))
     assert absent == 51
     np.testing.assert_array_equal(filled, np.broadcast_to([21.5, 31.5, 0], (3, 17, 3)))
-
-
-def test_joints_near_the_body_count():
-    image = np.zeros((1, 64, 64), np.uint8)
-    image[0, :, 20:40] = 255
-    keypoints = np.zeros((1, 17, 3), np.float32)
-    keypoints[0, :6] = (30, 30, 0.9), (42, 5, 0.9), (44, 5, 0.9), (30, -2, 0.9), (30, 70, 0.9), (60, 5, 0.4)
-    counts = Counter()
-    count_on_body(image, keypoints, counts)
-    assert counts == {"joints confident": 5, "joints on body": 2}
-    assert "40.0%" in misaligned(counts, 1)
-    assert misaligned(Counter({**counts, "joints on body": 3}), 1) is None
-    assert misaligned(Counter(), 1) is None

@@ -23,17 +23,17 @@ def find_sequences(root: Path, suffix: str, option: str) -> list[str]:
         for _ in range(DEPTH):
             level = [f"{above}{entry.name}/" for above in level for entry in _folders(root / above)]
         names = sorted(name[:-1] for name in level)
-        if any(file.endswith(suffix) for name in names for file in os.listdir(root / name)):
+        if any(has_suffix(file, suffix) for name in names for file in os.listdir(root / name)):
             return names
     except OSError as error:
         raise KpstraError(f"{option} {error.filename}: {error.strerror}") from error
-    wanted = f"expected <id>/<cam_video>/<seq>/*{suffix}"
+    wanted = f"expected <id>/{'<type>/<view>' if suffix == '.pkl' else '<cam_video>/<seq>'}/*{suffix}"
     found = next(
         (
             Path(folder, file).relative_to(root)
             for folder, _, files in os.walk(root)
             for file in sorted(files)
-            if file.endswith(suffix)
+            if has_suffix(file, suffix)
         ),
         None,
     )
@@ -41,6 +41,11 @@ def find_sequences(root: Path, suffix: str, option: str) -> list[str]:
         raise KpstraError(f"{option} {root}: no {suffix} file in it; {wanted}")
     advice = "give a folder deeper" if len(found.parts) > DEPTH + 1 else "give the folder that holds the ids"
     raise KpstraError(f"{option} {root}: wrong layout, for example {found}; {wanted}: {advice}")
+
+
+def has_suffix(name: str, suffix: str) -> bool:
+    """Whether a file is of a kind, ``.png`` or ``.PNG``; hidden ones are not, such as macOS' ``._0001.png``."""
+    return name.lower().endswith(suffix) and not name.startswith(".")
 
 
 def _folders(folder: Path) -> list[os.DirEntry]:

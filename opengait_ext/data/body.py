@@ -1,0 +1,159 @@
+"""Whether keypoints belong to the people in the silhouettes: on the body, upright, left and right where they should be.
+
+:func:`count_body` adds what it sees in a sequence to a counter, so that a data set's counts can be kept and summed;
+:func:`judge` says what is wrong with the sums. Both know COCO's 17 joints only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+import cv2
+import numpy as np
+
+CONFIDENT = 0.5  # the least score of a joint that is looked at
+NEAR = 3 / 64  # of the image's height: how far beside the silhouette a joint may lie and still be on the person
+APART = 2 / 64  # of the image's height: the least distance in x at which left and right can be told apart
+UPRIGHT = 0.75  # greatest width of a silhouette that stands or walks, in its heights
+LONG = 0.25  # of the image's height: the least height of a body whose parts are told apart
+WELL, HARDLY = 0.9, 0.5  # shares below which a finding is a warning, and a reason to stop
+FEWEST = 50  # frames from which left and right are judged
+AS_SHOULDERS = 1 / 3  # least share of frames in which a pair lies as the shoulders do: arms and legs swing
+FACE_DIFFERENCE = 0.2  # of mean scores
+SCORE_LIMIT = 1.5  # heat maps exceed 1 a little
+CHECKED = 16  # frames of a sequence, at most
+
+FACE, HEAD, SHOULDERS, HIPS, ANKLES = slice(0, 3), slice(0, 5), slice(5, 7), slice(11, 13), slice(15, 17)
+PAIRS = {"ears": 3, "elbows": 7, "wrists": 9, "hips": 11, "knees": 13}  # the left joint; the right one follows
+Item = TypeVar("Item")
+
+
+class Verdict(NamedTuple):
+    """One finding, as a line for the user: whether it is well, and whether it is too bad to go on."""
+
+    what: str
+    well: bool = False
+    stops: bool = False
+
+
+def count_body(images: np.ndarray, keypoints: np.ndarray, counts: Counter) -> None:
+    """Add to ``counts`` what some frames of a sequence show.
+
+    Args:
+        images: (T, H, W) uint8.
+        keypoints: (T, 17, 3) x, y in pixels of ``images`` and score, before any is filled in.
+    """
+    every = len(images) // CHECKED + 1
+    images, keypoints = images[::every], keypoints[::every]
+    sure = (keypoints[..., 2] >= CONFIDENT) & np.isfinite(keypoints).all(-1)
+    xy = np.where(sure[..., None], keypoints[..., :2], 0).clip(-1e6, 1e6)
+    counts["joints confident"] += int(sure.sum())
+    counts["joints on body"] += _on_body(images, xy, sure)
+    counts["joints scored above 1"] += int((sure & (keypoints[..., 2] > SCORE_LIMIT)).sum())
+    _count_upright(images, xy[..., 1], sure, counts)
+    _count_sides(xy[..., 0], keypoints[..., 2], sure, APART * images.shape[1], counts)
+
+
+def _on_body(images: np.ndarray, xy: np.ndarray, sure: np.ndarray) -> int:
+    height, width = images.shape[1:]
+    reach = round(NEAR * height)
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    near = np.empty(images.shape, np.uint8)
+    for image, dilated in zip(images, near, strict=True):
+        cv2.dilate(image, kernel, dst=dilated)
+    whole = np.rint(xy).astype(np.int64)
+    frame, joint = (sure & (whole >= 0).all(-1) & (whole < (width, height)).all(-1)).nonzero()
+    x, y = whole[frame, joint].T
+    return int((near[frame, y, x] > 0).sum())
+
+
+def _count_upright(images: np.ndarray, y: np.ndarray, sure: np.ndarray, counts: Counter) -> None:
+    """Frames in which head, hips and ankles are known and the silhouette stands; and of these, where they go down."""
+    known = np.ones(len(images), bool)
+    heights = []
+    for part in (HEAD, HIPS, ANKLES):
+        n = sure[:, part].sum(1)
+        known &= n > 0
+        heights.append((y[:, part] * sure[:, part]).sum(1) / np.maximum(n, 1))
+    known &= _extent(images.any(1)) <= UPRIGHT * _extent(images.any(2))
+    head, hips, ankles = heights
+    spread = np.where(sure, y, -np.inf).max(1) - np.where(sure, y, np.inf).min(1)
+    known &= spread >= LONG * images.shape[1]
+    counts["frames upright"] += int(known.sum())
+    counts["frames head above hips above ankles"] += int((known & (head < hips) & (hips < ankles)).sum())
+
+
+def _extent(filled: np.ndarray) -> np.ndarray:
+    """From the first to the last true value of each row of (T, N)."""
+    return filled.shape[1] - filled.argmax(1) - filled[:, ::-1].argmax(1)
+
+
+def _count_sides(x: np.ndarray, score: np.ndarray, sure: np.ndarray, apart: float, counts: Counter) -> None:
+    """Whether pairs of joints lie as the shoulders do, and whether faces are seen from the front (left on the right).
+
+    A left and right that are swapped in all pairs make a body that is possible, seen from the other side; then only the
+    scores of the face can tell, which are lower from behind.
+    """
+
+    def step(left: int) -> np.ndarray:
+        difference = x[:, left] - x[:, left + 1]
+        return np.where(sure[:, left] & sure[:, left + 1] & (np.abs(difference) >= apart), np.sign(difference), 0)
+
+    shoulders = step(SHOULDERS.start)
+    for name, left in PAIRS.items():
+        product = shoulders * step(left)
+        counts[f"{name} compared"] += int((product != 0).sum())
+        counts[f"{name} as shoulders"] += int((product > 0).sum())
+    face = np.nan_to_num(score[:, FACE]).clip(0, 1).mean(1)
+    for name, side in (("front", 1), ("back", -1)):
+        counts[f"frames from the {name}"] += int((shoulders == side).sum())
+        counts[f"face from the {name}, percent"] += round(100 * face[shoulders == side].sum())
+
+
+def shares(total: Mapping[str, int]) -> tuple[float, float]:
+    """Of the confident joints, those on the body; of the upright frames, those with head above hips above ankles."""
+    joints, frames = total.get("joints confident", 0), total.get("frames upright", 0)
+    return (
+        total["joints on body"] / joints if joints else 1.0,
+        total["frames head above hips above ankles"] / frames if frames else 1.0,
+    )
+
+
+def judge(total: Mapping[str, int]) -> Iterator[Verdict]:
+    """Yield what the sums of :func:`count_body` say: whether joints lie on people and upright, and what else is wrong.
+
+    A share below 90 % is not well, one below 50 % stops.
+    """
+    joints, frames = total.get("joints confident", 0), total.get("frames upright", 0)
+    on_body, upright = shares(total)
+    yield Verdict(f"confident joints on the body: {on_body:.1%} of {joints}", on_body >= WELL, on_body < HARDLY)
+    if frames:
+        what = f"frames with the head above the hips above the ankles: {upright:.1%} of {frames}"
+        yield Verdict(what, upright >= WELL, upright < HARDLY)
+    for name in PAIRS:
+        if (compared := total.get(f"{name} compared", 0)) >= FEWEST:
+            share = total[f"{name} as shoulders"] / compared
+            if share < AS_SHOULDERS:
+                yield Verdict(f"left and right {name} lie as the shoulders do in {share:.1%} of {compared} frames only")
+    yield from _judge_faces(total)
+    if total.get("joints scored above 1", 0) > (1 - WELL) * joints:
+        yield Verdict(f"scores above {SCORE_LIMIT}: {total['joints scored above 1']} of {joints}; expected 0 to 1")
+
+
+def _judge_faces(total: Mapping[str, int]) -> Iterator[Verdict]:
+    front, back = (total.get(f"frames from the {side}", 0) for side in ("front", "back"))
+    if min(front, back) < FEWEST:
+        return
+    seen, hidden = total["face from the front, percent"] / front, total["face from the back, percent"] / back
+    if hidden - seen > 100 * FACE_DIFFERENCE:
+        yield Verdict(
+            f"left and right seem to be swapped: faces score {hidden / 100:.2f} where the left shoulder is on the "
+            f"left, as from behind, and {seen / 100:.2f} in the other frames"
+        )
+
+
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
+    """At most so many of the items, evenly spread."""
+    return [items[i * len(items) // most] for i in range(most)] if len(items) > most else list(items)

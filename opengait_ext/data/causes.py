@@ -1,0 +1,99 @@
+"""Why joints miss the people, or stand on their heads: each usual mistake is undone on a sample, until one fits."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from .body import CONFIDENT, WELL, count_body, shares
+
+Frame = tuple[np.ndarray, np.ndarray]  # silhouette (H, W) uint8; joints (17, 3): x, y in its pixels, score
+Undo = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+SEEN = 0.25  # least share of the frames in which a mistake's undoing must show an upright body
+HUMAN36M = [9, 9, 9, 10, 10, 11, 14, 12, 15, 13, 16, 4, 1, 5, 2, 6, 3]  # where COCO's joints, or nearly they, are found
+OPENPOSE = [0, 14, 13, 16, 15, 4, 1, 5, 2, 6, 3, 10, 7, 11, 8, 12, 9]  # OpenPose's 18 without the neck
+
+
+def _fractions(image: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    height, width = image.shape
+    return joints * [width, height, 1] - [0.5, 0.5, 0]
+
+
+def _fitted(image: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """Joints scaled and moved so that their box is the silhouette's, but for the head's and the feet's ends."""
+    return _centred(image, joints, scaled=True)
+
+
+def _swapped(image: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """x and y exchanged; moved to the silhouette's middle, in case it was cut out after they had been exchanged."""
+    return _centred(image, joints[:, [1, 0, 2]])
+
+
+def _centred(image: np.ndarray, joints: np.ndarray, scaled: bool = False) -> np.ndarray:
+    sure = joints[:, 2] >= CONFIDENT
+    if not sure.any() or not image.any():
+        return joints
+    rows, columns = image.any(1).nonzero()[0], image.any(0).nonzero()[0]
+    low, high = joints[sure, :2].min(0), joints[sure, :2].max(0)
+    middle = np.array([columns[0] + columns[-1], rows[0] + rows[-1]]) / 2
+    factor = 0.9 * len(rows) / max(high[1] - low[1], 1e-6) if scaled else 1.0
+    return np.concatenate([(joints[:, :2] - (low + high) / 2) * factor + middle, joints[:, 2:]], 1)
+
+
+CAUSES: dict[str, Undo] = {
+    "they seem to be shares of the image, from 0 to 1; multiply by its width and height": _fractions,
+    "x and y seem to be swapped": _swapped,
+    "y seems to grow upwards": lambda image, joints: joints * [1, -1, 1] + [0, len(image) - 1, 0],
+    "scores seem to come before x and y": lambda image, joints: joints[:, [1, 2, 0]],
+    "their order seems to be reversed": lambda image, joints: joints[::-1],
+    "they seem to be another joint set, Human3.6M's 17; COCO's 17 are needed": lambda _, joints: joints[HUMAN36M],
+    "they seem to be another joint set, OpenPose's 18 without the neck; COCO's 17 are needed": (
+        lambda _, joints: joints[OPENPOSE]
+    ),
+    "columns seem to be cut off the silhouettes and not off the joints": (
+        lambda image, joints: joints - [(len(image) - image.shape[1]) / 2, 0, 0]
+    ),
+}
+OTHER_FRAME = "poses and silhouettes seem to be in different pixel frames (another crop or size, the whole video frame)"
+
+
+CHECK = "check that they are COCO's 17 joints, in pixels of the very silhouette images and of the same release"
+
+
+def _unmoved(image: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    return joints
+
+
+def likely_cause(frames: Sequence[Frame], then: Undo = _unmoved) -> str:
+    """Return what to say about joints that lie wrong: the mistake that, undone, mends them best.
+
+    Args:
+        frames: a sample of at least some dozen frames.
+        then: where joints go after a mistake is undone, if that is not where they are.
+
+    Returns:
+        A part of a sentence, beginning with ``;``; empty if the joints lie right.
+    """
+
+    def counted(undo: Undo) -> Counter:
+        counts: Counter = Counter()
+        for image, joints in frames:
+            count_body(image[None], then(image, undo(image, joints))[None], counts)
+        return counts
+
+    def wrong(undo: Undo) -> float:
+        counts = counted(undo)
+        on_body, upright = shares(counts)
+        seen = counts["frames upright"] >= SEEN * len(frames)
+        return 2 - on_body - upright if seen and min(on_body, upright) >= WELL else math.inf
+
+    if min(shares(counted(_unmoved))) >= WELL:
+        return ""
+    least, cause = min((wrong(undo), cause) for cause, undo in CAUSES.items())
+    if math.isinf(least):
+        cause = CHECK if math.isinf(wrong(_fitted)) else OTHER_FRAME
+    return f"; {cause}"
