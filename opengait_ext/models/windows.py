@@ -9,18 +9,23 @@ from plugins.kprpe import KeypointAttention, KPRPEConfig, WindowedKeypointRPE, r
 from plugins.kprpe.adapters import Place, build_windowed
 from plugins.kprpe.adapters.base import forward_takes, has
 from plugins.kprpe.attention.windows import attend_with_bias
+from plugins.kprpe.position.rotary import Rotation
 
 
-def attend(attention: nn.Module, x: Tensor, bias: Tensor, mask: Tensor | None) -> Tensor:
+def attend(
+    attention: nn.Module, x: Tensor, bias: Tensor | None, mask: Tensor | None, rotation: Rotation | None = None
+) -> Tensor:
     """Return ``proj(softmax(q k^T scale + B + mask) v)`` with the projections of a ``WindowAttention3D``.
 
     Args:
         x: (windows, rows, C); rows beyond the n of ``bias`` are padding.
         bias: compact, (frames, places, heads, n, n).
         mask: (windows of a sequence, n, n) or None.
+        rotation: of queries and keys, compact, or None.
     """
     dropout = attention.attn_drop.p if attention.training else 0.0
-    y = attend_with_bias(attention.qkv(x), attention.num_heads, bias, mask, attention.scale, dropout)
+    qkv, heads = attention.qkv(x), attention.num_heads
+    y = attend_with_bias(qkv, heads, bias, mask, attention.scale, dropout, rotation=rotation)
     return attention.proj_drop(attention.proj(y))
 
 
@@ -54,7 +59,9 @@ class SequenceWindowAttention(KeypointAttention):
         """As the host's; ``tokens`` is n where the rows of x beyond it are padding."""
         points = self.kprpe_context.get().points
         frames = points.shape[1] if points.ndim == 4 else 1
-        bias = self.window_bias(self.images_of(x.shape[0], frames, self.kprpe.feature_size), frames)
+        images = self.images_of(x.shape[0], frames, self.kprpe.feature_size)
+        bias = self.window_bias(images, frames)
         if self.kprpe_adds:
-            bias = bias + table_bias(self, tokens or x.shape[1])
-        return attend(self, x, bias, mask)
+            bias = self.added(bias, table_bias(self, tokens or x.shape[1]))
+        rotation = self.window_rotation(images, self.proj.in_features // self.num_heads, frames)
+        return attend(self, x, bias, mask, rotation)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 from ..errors import KpstraError, nearest, one_of
 from .position.buckets import DISTANCES
+from .position.rotary import ROTARY
 from .position.table import FORMULATIONS, KEYPOINTS
 from .position.windows import GRIDS, default_grid
 
@@ -20,7 +21,8 @@ class KPRPEConfig:
     Args:
         num_keypoints: L.
         formulation, distance, ratio: see :class:`KeypointRPE`.
-        standardised, keypoints: see :class:`KeypointRPE`; :meth:`KPRPEHandle.fit_pose` gives them the mean pose.
+        standardised, keypoints, rotary: see :class:`KeypointRPE`. Where they need a mean pose,
+            :meth:`KPRPEHandle.fit_pose` gives it.
         grid: ``window`` or ``image``, see :class:`WindowedKeypointRPE`; windowed attention only. ``None``:
             ``image`` for the forms with interaction, ``window`` (the paper) for the others.
         mode: ``replace`` the host's position table (the paper), or ``add`` to it.
@@ -34,6 +36,7 @@ class KPRPEConfig:
     ratio: float = 1.9
     standardised: bool = False
     keypoints: str = "given"
+    rotary: str = "none"
     grid: str | None = None
     mode: str = "replace"
     scale_bias: bool = False
@@ -44,6 +47,7 @@ class KPRPEConfig:
             "formulation": FORMULATIONS,
             "distance": DISTANCES,
             "keypoints": KEYPOINTS,
+            "rotary": ROTARY,
             "grid": GRIDS if self.grid is not None else (None,),
             "mode": MODES,
             "standardised": (True, False),
@@ -54,7 +58,7 @@ class KPRPEConfig:
     @property
     def windows_grid(self) -> str:
         """The grid of windowed attention: the one given, or the formulation's default."""
-        return self.grid or default_grid(self.formulation)
+        return self.grid or default_grid(self.formulation, self.rotary)
 
     @classmethod
     def of(cls, config: KPRPEConfig | Mapping, **overrides) -> KPRPEConfig:

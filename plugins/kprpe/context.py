@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from ..errors import KpstraError
 from .keypoints import Keypoints
+
+Built = TypeVar("Built")
+
+
+class Running(NamedTuple):
+    """A forward's keypoints, and what its attentions computed from them alone."""
+
+    keypoints: Keypoints
+    built: dict
 
 
 class KeypointContext:
@@ -23,7 +33,7 @@ class KeypointContext:
 
     def __init__(self) -> None:
         self._thread = threading.local()
-        self._latest: Keypoints | None = None  # what compiled code reads: it cannot read thread-local values
+        self._latest: Running | None = None  # what compiled code reads: it cannot read thread-local values
 
     def get(self) -> Keypoints:
         """Return the running forward's keypoints.
@@ -31,28 +41,41 @@ class KeypointContext:
         Raises:
             KpstraError: no forward has set any.
         """
+        return self._running().keypoints
+
+    def once(self, key: Hashable, build: Callable[[], Built]) -> Built:
+        """Return ``build()``, which follows from the keypoints alone; computed once for all attentions of a forward."""
         if torch.compiler.is_compiling():
-            keypoints = self._latest
+            return build()
+        built = self._running().built
+        if key not in built:
+            with torch.inference_mode(False), torch.no_grad():
+                built[key] = build()
+        return built[key]
+
+    def _running(self) -> Running:
+        if torch.compiler.is_compiling():
+            running = self._latest
         elif _in_backward():
-            keypoints = getattr(self._thread, "replayed", None)
+            running = getattr(self._thread, "replayed", None)
         else:
-            keypoints = getattr(self._thread, "current", None)
-        if keypoints is None:
+            running = getattr(self._thread, "current", None)
+        if running is None:
             raise KpstraError("KP-RPE: no keypoints set: call the network `with handle.set_keypoints(keypoints):`")
-        return keypoints
+        return running
 
     @contextmanager
     def set(self, keypoints: Keypoints) -> Iterator[None]:
         """Make ``keypoints`` those of every forward in the block."""
         before, latest = getattr(self._thread, "current", None), self._latest
-        self._thread.current = self._latest = keypoints
+        self._thread.current = self._latest = running = Running(keypoints, {})
         try:
-            with self._replaying(keypoints) if torch.is_grad_enabled() else nullcontext():
+            with self._replaying(running) if torch.is_grad_enabled() else nullcontext():
                 yield
         finally:
             self._thread.current, self._latest = before, latest
 
-    def _replaying(self, keypoints: Keypoints) -> torch.autograd.graph.saved_tensors_hooks:
+    def _replaying(self, running: Running) -> torch.autograd.graph.saved_tensors_hooks:
         outer = torch._C._autograd._top_saved_tensors_default_hooks(True)
 
         def pack(tensor: Tensor):
@@ -60,7 +83,7 @@ class KeypointContext:
             return (outer[0](tensor), None) if outer else (tensor.detach(), tensor._version)
 
         def unpack(packed) -> Tensor:
-            self._thread.replayed = keypoints
+            self._thread.replayed = running
             stored, version = packed
             tensor = outer[1](stored) if outer else stored
             if version is not None and tensor._version != version:

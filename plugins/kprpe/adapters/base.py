@@ -14,6 +14,7 @@ from ..config import KPRPEConfig
 from ..context import KeypointContext
 from ..keypoints import Keypoints
 from ..position.global_grid import KeypointRPE
+from ..position.rotary import Rotation
 from ..position.table import Factors
 from ..position.windows import WindowedKeypointRPE
 
@@ -137,15 +138,37 @@ class KeypointAttention:
         """Return the factors of the running forward's keypoints, which must be those of ``images`` images."""
         return self.kprpe.factors(*self.keypoints_of(images), finite=True)
 
-    def global_bias(self, images: int, tokens: int) -> Tensor:
-        """Return the bias (images, heads, tokens, tokens) of global attention."""
+    def global_bias(self, images: int, tokens: int) -> Tensor | None:
+        """Return the bias (images, heads, tokens, tokens) of global attention; ``None`` if there is none."""
         expected = self.kprpe.index.shape[-1]
         if tokens != expected:
             raise KpstraError(f"KP-RPE: built for {expected} tokens, got {tokens}: build the network for this size")
+        if self.kprpe.formulation == "none":
+            return None
         return self.scaled(self.kprpe.bias(self.factors_of(images), 0))
 
-    def window_bias(self, images: int, frames: int = 1, feature_size: tuple[int, int] | None = None) -> Tensor:
+    def global_rotation(self, images: int, head_dim: int) -> Rotation | None:
+        """Return the rotation of queries and keys of global attention; ``None`` if there is none."""
+        if self.kprpe.rotary == "none":
+            return None
+        keypoints, key = self.keypoints_of(images), (self.kprpe.grid_size, self.kprpe.prefix_tokens, head_dim)
+        return self.kprpe_context.once(key, lambda: self.kprpe.rotation(*keypoints, head_dim))
+
+    def window_rotation(
+        self, images: int, head_dim: int, frames: int = 1, feature_size: tuple[int, int] | None = None
+    ) -> Rotation | None:
+        """Return the rotation for the windows of ``images`` feature maps, compact; ``None`` if there is none."""
+        rpe = self.kprpe
+        if rpe.rotary == "none":
+            return None
+        keypoints, size = self.keypoints_of(images), feature_size or rpe.feature_size
+        key = (rpe.window_size, rpe.shifts[0], frames, size, head_dim)
+        return self.kprpe_context.once(key, lambda: rpe.rotation(*keypoints, head_dim, 0, frames, size))
+
+    def window_bias(self, images: int, frames: int = 1, feature_size: tuple[int, int] | None = None) -> Tensor | None:
         """Return the bias of ``images`` feature maps, ``frames`` to a sequence, compact as ``frame_bias`` gives it."""
+        if self.kprpe.formulation == "none":
+            return None
         return self.scaled(self.kprpe.frame_bias(self.factors_of(images), 0, frames, feature_size))
 
     def images_of(self, windows: int, frames: int, feature_size: tuple[int, int]) -> int:
@@ -161,6 +184,11 @@ class KeypointAttention:
                 f"{each}{f' in {frames} frames' if frames > 1 else ''}: {AGAIN}"
             )
         return windows // each * frames
+
+    @staticmethod
+    def added(bias: Tensor | None, table: Tensor) -> Tensor:
+        """Return our bias, if there is one, and the host's table beside it."""
+        return table if bias is None else bias + table
 
     def scaled(self, bias: Tensor) -> Tensor:
         """Divide the bias as eq. 5 does, where that is asked for."""

@@ -25,5 +25,5 @@ def build_windowed(
 
 
 def _shared(config: KPRPEConfig) -> dict:
-    names = ("formulation", "distance", "ratio", "standardised", "keypoints")
+    names = ("formulation", "distance", "ratio", "standardised", "keypoints", "rotary")
     return {name: getattr(config, name) for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -9,6 +10,7 @@ from ...errors import KpstraError
 from ..attention.dense import attend
 from ..config import KPRPEConfig
 from ..position.global_grid import KeypointRPE
+from ..position.rotary import rotate
 from .base import KeypointAttention, Place, has
 from .build import build_global
 from .registry import register_adapter
@@ -41,7 +43,9 @@ class MultiheadAttention(KeypointAttention):
             raise KpstraError("KP-RPE: nn.MultiheadAttention: expected self-attention (x, x, x, need_weights=False)")
         qkv = F.linear(query, self.in_proj_weight, self.in_proj_bias)
         q, k, v = qkv.unflatten(2, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)  # B, heads, tokens, head_dim
-        bias = self.global_bias(*query.shape[:2])
+        bias, rotation = self.global_bias(*query.shape[:2]), self.global_rotation(query.shape[0], self.head_dim)
+        if rotation is not None:
+            q, k = rotate(torch.stack((q, k)), rotation)
         out = attend(q, k, v, bias, dropout=self.dropout if self.training else 0.0)
         return self.out_proj(out.transpose(1, 2).flatten(2)), None
 

@@ -44,14 +44,18 @@ class WindowAttention(KeypointAttention):
 
     def attend(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """As the host's; ``mask`` is (windows of an image, n, n) or None."""
-        bias = self.window_bias(self.images_of(x.shape[0], 1, self.kprpe.feature_size))
+        images = self.images_of(x.shape[0], 1, self.kprpe.feature_size)
+        bias = self.window_bias(images)
         if self.kprpe_adds:
-            bias = bias + self._table()
-        dropout = self.attn_drop.p if self.training else 0.0
-        return self.proj_drop(self.proj(self._attention(x, bias, mask, dropout)))
+            bias = self.added(bias, self._table())
+        settings = {
+            "dropout": self.attn_drop.p if self.training else 0.0,
+            "rotation": self.window_rotation(images, self.proj.in_features // self.num_heads),
+        }
+        return self.proj_drop(self.proj(self._attention(x, bias, mask, settings)))
 
-    def _attention(self, x: Tensor, bias: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
-        return attend_with_bias(self.qkv(x), self.num_heads, bias, mask, self.scale, dropout)
+    def _attention(self, x: Tensor, bias: Tensor | None, mask: Tensor | None, settings: dict) -> Tensor:
+        return attend_with_bias(self.qkv(x), self.num_heads, bias, mask, self.scale, **settings)
 
     def _table(self) -> Tensor:
         return self._get_rel_pos_bias()
@@ -77,10 +81,10 @@ class CosineWindowAttention(WindowAttention):
             raise KpstraError("scale_bias divides by sqrt(d), which cosine attention does not have: set it to false")
         return super().build(attention, place, config)
 
-    def _attention(self, x: Tensor, bias: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
+    def _attention(self, x: Tensor, bias: Tensor | None, mask: Tensor | None, settings: dict) -> Tensor:
         added = None if self.q_bias is None else torch.cat((self.q_bias, self.k_bias, self.v_bias))
         qkv = F.linear(x, self.qkv.weight, added)
-        return attend_with_bias(qkv, self.num_heads, bias, mask, dropout=dropout, logit_scale=self.logit_scale)
+        return attend_with_bias(qkv, self.num_heads, bias, mask, logit_scale=self.logit_scale, **settings)
 
     def _table(self) -> Tensor:
         table = 16 * torch.sigmoid(self.cpb_mlp(self.relative_coords_table).flatten(0, -2))  # (2h - 1)(2w - 1), heads

@@ -45,10 +45,10 @@ class ShiftedWindowAttention(KeypointAttention):
         bias = self.window_bias(batch * frames, frames, tuple(feature_size))
         window, shift = effective_window(x.shape[1:4], self.kprpe.window_size, self.kprpe.shifts[0], self.kprpe.shrink)
         if self.kprpe_adds:
-            bias = bias + self._table(window)
+            bias = self.added(bias, self._table(window))
         windows, padded = partition(x, window, shift)
         mask = shift_mask(padded, window, shift, x.device) if any(shift) else None
-        dropout = self.attention_dropout if self.training else 0.0
+        dropout, head_dim = self.attention_dropout if self.training else 0.0, self.proj.in_features // self.num_heads
         y = attend_with_bias(
             self._qkv(windows),
             self.num_heads,
@@ -56,6 +56,7 @@ class ShiftedWindowAttention(KeypointAttention):
             mask,
             dropout=dropout,
             logit_scale=getattr(self, "logit_scale", None),
+            rotation=self.window_rotation(batch * frames, head_dim, frames, tuple(feature_size)),
         )
         y = F.dropout(self.proj(y), self.dropout, self.training)
         y = reverse(y, window, shift, padded)[:, :frames, : feature_size[0], : feature_size[1]].contiguous()

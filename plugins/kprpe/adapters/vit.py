@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import KpstraError
+from ..attention.dense import attend
 from ..config import KPRPEConfig
 from ..position.global_grid import KeypointRPE
+from ..position.rotary import rotate
 from .base import KeypointAttention, Place, forward_takes, has
 from .build import build_global
 from .registry import register_adapter
@@ -40,16 +43,47 @@ class ViTAttention(KeypointAttention):
             raise KpstraError("dynamic_img_size=True lets its grid change between batches: build it without")
         if not isinstance(getattr(owner, "patch_drop", None), nn.Identity | None):
             raise KpstraError("patch_drop_rate drops tokens in training, and with them their places: set it to 0")
+        if config.rotary != "none":
+            cls.check_rotates(attention)
         return build_global(config, attention.num_heads, owner.patch_embed.grid_size, owner.num_prefix_tokens)
+
+    @classmethod
+    def check_rotates(cls, attention: nn.Module) -> None:
+        """Refuse to rotate what is not timm's plain attention, whose queries and keys this adapter knows to compute."""
+        if (
+            cls is not ViTAttention
+            or forward_takes(attention, "rope")
+            or not has(attention, "qkv", "q_norm", "k_norm", "norm")
+        ):
+            raise KpstraError("it keeps its queries and keys to itself: rotary must be 'none'")
 
     def attend(self, x: Tensor, *args, **kwargs) -> Tensor:
         """As the host's, with the bias added to its mask; x is (B, tokens, C)."""
         if kwargs.get("is_causal"):
             raise KpstraError("KP-RPE: is_causal=True leaves no room for a bias: give the causal mask as attn_mask")
-        bias, mask = self.global_bias(*x.shape[:2]).to(x.dtype), kwargs.get(self.argument)
-        if mask is not None:
+        bias, mask = self.global_bias(*x.shape[:2]), kwargs.get(self.argument)
+        bias = None if bias is None else bias.to(x.dtype)
+        if mask is not None and bias is None:
+            bias = mask
+        elif mask is not None:
             bias = bias.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else bias + mask
+        if self.kprpe.rotary != "none":
+            return self._rotated(x, bias)
         return self.host_forward(x, *args, **{**kwargs, self.argument: bias})
+
+    def _rotated(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """timm's plain attention with rotated queries and keys; it has no place for that itself."""
+        q, k, v = self.qkv(x).unflatten(2, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)  # B, heads, tokens, d
+        q, k = rotate(torch.stack((self.q_norm(q), self.k_norm(k))), self.global_rotation(x.shape[0], q.shape[-1]))
+        dropout = self.attn_drop.p if self.training else 0.0
+        if mask is not None and mask.dtype != torch.bool:
+            y = attend(q, k, v, mask, self.scale, dropout)
+        else:
+            y = F.scaled_dot_product_attention(q, k, v, mask, dropout, scale=self.scale)
+        y = self.norm(y.transpose(1, 2).flatten(2))
+        if getattr(self, "gate", None) is not None:
+            y = y * self.gate(x).sigmoid()
+        return self.proj_drop(self.proj(y))
 
 
 @register_adapter

@@ -11,7 +11,7 @@ def attend(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    bias: Tensor,
+    bias: Tensor | None,
     scale: float | None = None,
     dropout: float = 0.0,
     scale_bias: bool = False,
@@ -24,7 +24,7 @@ def attend(
 
     Args:
         query, key, value: (..., heads, N, head_dim).
-        bias: B, broadcastable to (..., heads, N, N), of any floating type.
+        bias: B, broadcastable to (..., heads, N, N), of any floating type; ``None`` for no mask at all.
         scale: head_dim ** -0.5 unless given.
         dropout: probability, on the attention weights.
         scale_bias: ``(q k^T + B) scale`` as eq. 5 is written, instead of the authors' code.
@@ -33,6 +33,8 @@ def attend(
         (..., heads, N, head_dim).
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
+    if bias is None:
+        return F.scaled_dot_product_attention(query, key, value, None, dropout, scale=scale)
     bias = (bias * scale if scale_bias else bias).to(query.dtype)
     if stays_fused(query, bias):
         return F.scaled_dot_product_attention(query, key, value, bias, dropout, scale=scale)

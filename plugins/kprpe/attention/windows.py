@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..position.rotary import Rotation, rotate
 from ..position.windows import expand_to_windows, places_of
 from .dense import stays_fused, weigh
 
@@ -16,11 +18,12 @@ MAX_LOGIT_SCALE = math.log(100.0)  # Swin V2 (CVPR 2022), section 3.2: tau is at
 def attend_with_bias(
     qkv: Tensor,
     heads: int,
-    bias: Tensor,
+    bias: Tensor | None,
     mask: Tensor | None = None,
     scale: float | None = None,
     dropout: float = 0.0,
     logit_scale: Tensor | None = None,
+    rotation: Rotation | None = None,
 ) -> Tensor:
     """Return the attention of every window from its queries, keys and values: multi-head, before the projection.
 
@@ -30,6 +33,7 @@ def attend_with_bias(
         bias, mask, scale, dropout: see :func:`attend_windows`.
         logit_scale: (heads, 1, 1), logarithms, for the cosine attention of Swin V2 in place of ``scale``:
             ``softmax(cos(q, k) exp(logit_scale) + B + mask) v``.
+        rotation: of queries and keys, compact as :meth:`WindowedKeypointRPE.rotation` gives it.
 
     Returns:
         (windows, rows, C).
@@ -38,14 +42,26 @@ def attend_with_bias(
     if logit_scale is not None:
         q = (F.normalize(q, dim=-1) * logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()).to(k.dtype)
         k, scale = F.normalize(k, dim=-1), 1.0
+    if rotation is not None:
+        tokens = rotation.cos.shape[-2]
+        if bias is None and tokens < q.shape[2]:  # a bias hides the rows of padding
+            bias = q.new_zeros(1, 1, 1, tokens, tokens)
+        q, k = rotate_windows(torch.stack((q, k)), rotation)
     return attend_windows(q, k, v, bias, mask, scale, dropout).transpose(1, 2).flatten(2)
+
+
+def rotate_windows(x: Tensor, rotation: Rotation) -> Tensor:
+    """Rotate (2, windows, heads, rows, head_dim), rows beyond the n of the compact rotation being padding."""
+    places = places_of(rotation.cos, x.shape[1])
+    padded = rotation.pad(0, x.shape[3] - rotation.cos.shape[-2])
+    return rotate(x.unflatten(1, (-1, places)), padded).flatten(1, 2)
 
 
 def attend_windows(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    bias: Tensor,
+    bias: Tensor | None,
     mask: Tensor | None = None,
     scale: float | None = None,
     dropout: float = 0.0,
@@ -57,6 +73,7 @@ def attend_windows(
     Args:
         query, key, value: (windows, heads, rows, head_dim); rows beyond the n of ``bias`` are padding.
         bias: compact, (F, S, heads or 1, n, n) as :meth:`WindowedKeypointRPE.frame_bias` gives it; F and S possibly 1.
+            ``None`` for no mask at all.
         mask: (M, n, n) for the M windows of a sequence, such as that of shifted windows.
         scale: head_dim ** -0.5 unless given.
         dropout: probability, on the attention weights.
@@ -69,6 +86,9 @@ def attend_windows(
     """
     windows, _, rows, head_dim = query.shape
     scale = head_dim**-0.5 if scale is None else scale
+    if bias is None and mask is None:
+        return F.scaled_dot_product_attention(query, key, value, None, dropout, scale=scale)
+    bias = query.new_zeros(1, 1, 1, rows, rows) if bias is None else bias
     bias, places = pad_bias(bias.to(query.dtype), rows), places_of(bias, windows)
     if mask is not None:
         mask = F.pad(mask.to(bias.dtype), (0, rows - mask.shape[-1]) * 2).unsqueeze(1)  # M, 1, rows, rows

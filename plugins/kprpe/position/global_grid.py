@@ -10,6 +10,7 @@ from ...errors import KpstraError
 from .buckets import relative_buckets
 from .expansion import monomials
 from .lookup import add_into, lookup, lookup_queries
+from .rotary import Rotation, rotation
 from .separable import separable_lookup, separable_polynomial
 from .table import Factors, KeypointTable
 
@@ -35,7 +36,7 @@ class KeypointRPE(KeypointTable):
         ratio: of the piecewise index (1.9 in the paper: K = 49).
         prefix_tokens: class or register tokens before the patches. They have no place in the image: their biases
             are three learned numbers a head and layer (to patches, from patches, among prefixes), zero at first.
-        standardised, keypoints: see :class:`KeypointTable`.
+        standardised, keypoints, rotary: see :class:`KeypointTable`.
 
     Raises:
         KpstraError: an unknown formulation or distance, or sizes below 1.
@@ -53,16 +54,19 @@ class KeypointRPE(KeypointTable):
         prefix_tokens: int = 0,
         standardised: bool = False,
         keypoints: str = "given",
+        rotary: str = "none",
     ) -> None:
         index, num_buckets = relative_buckets(*grid_size, distance, ratio)
-        super().__init__(num_keypoints, num_buckets, num_heads, num_layers, formulation, standardised, keypoints)
+        form = (formulation, standardised, keypoints, rotary)
+        super().__init__(num_keypoints, num_buckets, num_heads, num_layers, *form)
         self.grid_size, self.prefix_tokens = tuple(grid_size), prefix_tokens
         self.distance, self.ratio = distance, ratio
         # prefix pairs look up one bucket more, in which the image has no part
         padded = F.pad(index, (prefix_tokens, 0, prefix_tokens, 0), value=num_buckets) if prefix_tokens else index
         self.register_buffer("index", padded.clone(), persistent=False)
         self.register_buffer("centres", patch_centres(*grid_size), persistent=False)
-        self.prefix = nn.Parameter(torch.zeros(num_layers, num_heads, 3)) if prefix_tokens else None
+        learns_prefix = prefix_tokens and formulation != "none"
+        self.prefix = nn.Parameter(torch.zeros(num_layers, num_heads, 3)) if learns_prefix else None
 
     def bias(self, factors: Factors | Tensor, layer: int) -> Tensor:
         """Return B of one layer, (B, heads, T, T) with T = prefix tokens + N (batch 1 for ``static``).
@@ -85,6 +89,20 @@ class KeypointRPE(KeypointTable):
         else:
             bias = add_into(self._image_bias(image, layer), self.static_bias(layer))
         return bias.expand(-1, self.num_heads, -1, -1)
+
+    @torch.no_grad()
+    def rotation(self, keypoints: Tensor, confidence: Tensor | None, head_dim: int) -> Rotation:
+        """Return how queries and keys are rotated, (B or 1, 1, T, head_dim); prefix tokens are not.
+
+        Args:
+            keypoints, confidence: of the images, as for :meth:`factors`.
+            head_dim: channels of a head.
+        """
+        places = self.centres.unsqueeze(0)
+        if self.rotary == "body":
+            linear, shift = self.frames(keypoints, confidence)
+            places = self.centres.to(linear.dtype) @ linear.transpose(1, 2) + shift.unsqueeze(1)  # B, N, 2
+        return rotation(places.unsqueeze(1), head_dim).pad(self.prefix_tokens, 0)
 
     def _image_tables(self, image: Tensor, centres: Tensor, layer: int) -> Tensor:
         """Return the image's part of f(P) for the queries at M (N, 2): (B, heads, N, K), N = 1 if alike for all."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +23,16 @@ class MeanPose(nn.Module):
         self.register_buffer("mean", torch.zeros(num_keypoints, 2))
         self.register_buffer("spread", torch.ones(num_keypoints, 2))
         self.register_buffer("count", torch.zeros((), dtype=torch.long))
+        self._looked = False
+
+    def warn_unless_set(self, what: str) -> None:
+        """Warn once that ``what`` has no mean pose; waits for the device once."""
+        if not self._looked and not torch.compiler.is_compiling():
+            self._looked = True
+            if not int(self.count):
+                warnings.warn(
+                    f"KP-RPE: {what}: call handle.fit_pose(points) with poses of the training set", stacklevel=2
+                )
 
     @torch.no_grad()
     def set(self, mean: Tensor, spread: Tensor, count: int = 1) -> None:

@@ -19,7 +19,7 @@ class Remembering(nn.Module):
     def cached(self, key: Hashable, build: Callable[[], Tensor]) -> Tensor:
         """Return ``build()``, remembered while no gradient is wanted and the weights stay what they were."""
         weights = list(self.parameters(recurse=False))
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or weights[0].is_inference():
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or any(w.is_inference() for w in weights):
             return build()
         state = tuple((weakref.ref(p), p._version, p.data_ptr(), p.device, p.dtype) for p in weights)
         known = self._cache.get(key)

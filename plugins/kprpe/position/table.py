@@ -13,8 +13,9 @@ from ..keypoints import check_keypoints
 from .expansion import TERMS, expansion, image_rank, monomials
 from .pose import MeanPose
 from .remembering import Remembering
+from .rotary import ROTARY, body_frame
 
-FORMULATIONS = ("multihead", "relative", "absolute", "static", "second_order", "nonlinear")
+FORMULATIONS = ("multihead", "relative", "absolute", "static", "second_order", "nonlinear", "none")
 KEYPOINTS = ("given", "constant")
 HIDDEN = 32  # units of the nonlinear form
 
@@ -42,6 +43,7 @@ class KeypointTable(Remembering):
     - ``second_order``: ``sum_l phi(M_i - P_l) . W_l[k] + b[k]``, phi(dx, dy) = (dx, dy, dx^2, dy^2, dx dy)
     - ``nonlinear``: ``f(P)_i = GELU(sum_l V_l (M_i - P_l) + a) W + b``, with 32 hidden units for all heads and layers
     - ``static``: the control of the published form, ``M_i . sum_l W_l[k] + b[k]``
+    - ``none``: no bias at all; for ``rotary``
 
     All but ``nonlinear`` are polynomials in M_i: ``f(P)_i = monomials(M_i) . (C + U(P))``, C the same for all images, U
     for all patches (:mod:`.expansion`). With joint confidences s_l every joint's term is multiplied by s_l.
@@ -61,6 +63,8 @@ class KeypointTable(Remembering):
         formulation: see above.
         standardised: see above; set the statistics by ``pose.fit(points)`` before training.
         keypoints: ``given``, or ``constant``: the control of every form, all images have the mean pose.
+        rotary: ``none``; ``image`` or ``body``: queries and keys are rotated besides, see :mod:`.rotary`. The template
+            is the mean pose.
     """
 
     def __init__(
@@ -72,24 +76,31 @@ class KeypointTable(Remembering):
         formulation: str = "multihead",
         standardised: bool = False,
         keypoints: str = "given",
+        rotary: str = "none",
     ) -> None:
         super().__init__()
         one_of(formulation, FORMULATIONS, "formulation")
         one_of(keypoints, KEYPOINTS, "keypoints")
+        one_of(rotary, ROTARY, "rotary")
         if min(num_keypoints, num_heads, num_layers) < 1:
             raise KpstraError(
                 f"KP-RPE: num_keypoints {num_keypoints}, num_heads {num_heads}, num_layers {num_layers}: expected >= 1"
             )
-        if formulation == "static" and (standardised or keypoints == "constant"):
-            raise KpstraError("KP-RPE: formulation 'static' knows no keypoints: standardised and constant mean nothing")
+        if formulation in ("static", "none") and (standardised or (keypoints == "constant" and rotary != "body")):
+            raise KpstraError(
+                f"KP-RPE: formulation {formulation!r} knows no keypoints: standardised and constant mean nothing"
+            )
+        if formulation == "none" and rotary == "none":
+            raise KpstraError("KP-RPE: formulation 'none' without rotary: nothing would encode positions")
         self.num_keypoints, self.num_buckets, self.formulation = num_keypoints, num_buckets, formulation
         self.num_heads, self.num_layers = num_heads, num_layers
-        self.standardised, self.keypoints = standardised, keypoints
+        self.standardised, self.keypoints, self.rotary = standardised, keypoints, rotary
         self.order = 2 if formulation == "second_order" else 1
         tables = (1, 1) if formulation in ("relative", "absolute") else (num_layers, num_heads)
         inputs = (HIDDEN,) if self.nonlinear else (num_keypoints, TERMS[self.order])
-        self.table_weight = nn.Parameter(torch.zeros(*tables, num_buckets, *inputs))
-        self.table_bias = nn.Parameter(torch.zeros(*tables, num_buckets))
+        if formulation != "none":
+            self.table_weight = nn.Parameter(torch.zeros(*tables, num_buckets, *inputs))
+            self.table_bias = nn.Parameter(torch.zeros(*tables, num_buckets))
         if self.nonlinear:
             self.hidden_weight = nn.Parameter(torch.randn(HIDDEN, num_keypoints, 2) * num_keypoints**-0.5)
             self.hidden_bias = nn.Parameter(torch.zeros(HIDDEN))
@@ -97,7 +108,8 @@ class KeypointTable(Remembering):
                 self.hidden_static = nn.Parameter(torch.randn(HIDDEN, 2))
         elif standardised and formulation != "absolute":
             self.table_static = nn.Parameter(torch.zeros(*tables, num_buckets, TERMS[self.order]))
-        self.pose = MeanPose(num_keypoints) if standardised or keypoints == "constant" else None
+        posed = standardised or keypoints == "constant" or rotary == "body"
+        self.pose = MeanPose(num_keypoints) if posed else None
 
     @property
     def nonlinear(self) -> bool:
@@ -129,7 +141,7 @@ class KeypointTable(Remembering):
         keypoints, confidence = self._checked(keypoints, confidence)
         if not finite and not torch.compiler.is_compiling():
             check_keypoints(keypoints, confidence)
-        if self.formulation == "static":
+        if self.formulation in ("static", "none"):
             return Factors(None)
         with torch.autocast(keypoints.device.type, enabled=False):
             weight = self._exact(self.hidden_weight[None, None] if self.nonlinear else self.table_weight)
@@ -138,6 +150,18 @@ class KeypointTable(Remembering):
             if self.keypoints == "constant":
                 p, s = self.pose.mean.to(p.dtype).expand_as(p), None if s is None else torch.ones_like(s)
             return Factors(torch.einsum("blrc,dhklc->brdhk", self._image_terms(p, s), weight))
+
+    @torch.no_grad()
+    def frames(self, keypoints: Tensor, confidence: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return T(p) = A p + t of every image, (B, 2, 2) and (B, 2), for ``rotary="body"``."""
+        self.pose.warn_unless_set("rotary 'body' has no mean pose to fit and takes the image's axes")
+        keypoints, confidence = self._checked(keypoints, confidence)
+        with torch.autocast(keypoints.device.type, enabled=False):
+            template = self._exact(self.pose.mean)
+            points = keypoints.to(template.dtype)
+            if self.keypoints == "constant":
+                points, confidence = template.expand_as(points), None
+            return body_frame(points, confidence, template)
 
     def _image_terms(self, p: Tensor, s: Tensor | None) -> Tensor:
         """Return what W is multiplied by for the image's coefficients: (B, L, R, D)."""
@@ -169,6 +193,8 @@ class KeypointTable(Remembering):
 
     def coefficients(self, layer: int) -> Tensor:
         """Return C of one layer, (S, heads, K): b, and those of the monomials beyond 1 where the form has them."""
+        if self.formulation == "none":
+            raise KpstraError("KP-RPE: formulation 'none' has no bias")
         layer = min(layer, self.table_weight.shape[0] - 1)
         bias = self.table_bias[layer].unsqueeze(0)
         if self.nonlinear or self.formulation == "absolute":
@@ -208,8 +234,8 @@ class KeypointTable(Remembering):
         Raises:
             KpstraError: sizes that do not fit, or a form that no linear layer is.
         """
-        if self.nonlinear:
-            raise KpstraError("load_reference: the nonlinear form does not hold a linear layer")
+        if self.nonlinear or self.formulation == "none":
+            raise KpstraError(f"load_reference: formulation {self.formulation!r} does not hold a linear layer")
         tables, buckets = self.table_weight.shape[:2], self.num_buckets
         outputs, inputs = tables.numel() * buckets, 2 * self.num_keypoints
         if weight.numel() != outputs * inputs or bias.numel() != outputs:

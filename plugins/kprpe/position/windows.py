@@ -14,14 +14,15 @@ from .buckets import relative_buckets
 from .expansion import monomials
 from .global_grid import patch_centres
 from .lookup import add_into, lookup, lookup_features, lookup_queries
+from .rotary import Rotation, rotation
 from .table import Factors, KeypointTable
 
 GRIDS = ("window", "image")
 
 
-def default_grid(formulation: str) -> str:
+def default_grid(formulation: str, rotary: str = "none") -> str:
     """Return ``image`` for the forms that relate a query to the joints, ``window`` (the paper) for the others."""
-    return "image" if formulation in ("second_order", "nonlinear") else "window"
+    return "image" if formulation in ("second_order", "nonlinear") or rotary != "none" else "window"
 
 
 def effective_window(
@@ -80,8 +81,8 @@ class WindowedKeypointRPE(KeypointTable):
     ``grid="window"`` is the paper's section 5: M is the window's own grid, so all windows of a frame share one bias.
     ``grid="image"`` is the authors' face Swin: M is the feature map's grid; f(P) is padded, rolled and cut with the
     tokens (padded queries get zero), so every window has a static part of its own; the image's coefficients are shared
-    in both. It is the default of the forms with interaction, ``second_order`` and ``nonlinear``: what they relate,
-    M and P, must be of one frame. With ``window`` a joint is taken to lie in every window where it lies in the image.
+    in both. It is the default of what has interaction, ``second_order``, ``nonlinear`` and ``rotary``: M and P, which
+    they relate, must be of one frame. With ``window`` a joint lies in every window where it lies in the image.
 
     Over time (a window of three axes) the distance is the product over all axes, and the keypoints are those of the
     query token's frame.
@@ -93,7 +94,7 @@ class WindowedKeypointRPE(KeypointTable):
         num_heads: of the stage.
         shifts: one (sh, sw) or (st, sh, sw) for each layer.
         grid: see above; ``None`` for the formulation's default.
-        formulation, distance, ratio, standardised, keypoints: see :class:`KeypointRPE`.
+        formulation, distance, ratio, standardised, keypoints, rotary: see :class:`KeypointRPE`.
         shrink: windows longer than an axis shrink to it, as OpenGait's and torchvision's 3-D windows do.
     """
 
@@ -111,15 +112,17 @@ class WindowedKeypointRPE(KeypointTable):
         shrink: bool = False,
         standardised: bool = False,
         keypoints: str = "given",
+        rotary: str = "none",
     ) -> None:
-        grid = default_grid(formulation) if grid is None else grid
+        grid = default_grid(formulation, rotary) if grid is None else grid
         one_of(grid, GRIDS, "grid")
         if len(window_size) not in (2, 3) or any(len(shift) != len(window_size) for shift in shifts):
             raise KpstraError(f"KP-RPE: window_size {window_size} and shifts {shifts}: expected 2 axes each, or 3 each")
         over_time = len(window_size) == 3
         time = window_size[0] if over_time and window_size[0] > 1 else None
         index, num_buckets = relative_buckets(*window_size[-2:], distance, ratio, time)
-        super().__init__(num_keypoints, num_buckets, num_heads, len(shifts), formulation, standardised, keypoints)
+        form = (formulation, standardised, keypoints, rotary)
+        super().__init__(num_keypoints, num_buckets, num_heads, len(shifts), *form)
         self.feature_size = None if feature_size is None else tuple(feature_size)
         self.window_size = tuple(window_size) if over_time else (1, *window_size)
         self.shifts = [tuple(shift) if over_time else (0, *shift) for shift in shifts]
@@ -165,11 +168,7 @@ class WindowedKeypointRPE(KeypointTable):
         Returns:
             (B * T', windows or 1, heads, n, n) with T' windows over time (T' = T in the plane); batch 1 for ``static``.
         """
-        feature_size = feature_size or self.feature_size
-        if feature_size is None and self.grid == "image":
-            raise KpstraError("KP-RPE: grid 'image' needs the feature_size (H, W) of the windows' tokens")
-        feature_size = feature_size or self.window_size[1:]
-        window, shift = self._effective(layer, frames, feature_size)
+        window, shift, feature_size = self._sizes(layer, frames, feature_size)
         index = self._index(window)
         centres, valid = self._query_grid(window, shift, feature_size)
         key = (layer, window, shift, feature_size)
@@ -180,6 +179,47 @@ class WindowedKeypointRPE(KeypointTable):
             changed = self._nonlinear if self.nonlinear else self._polynomial
             bias = add_into(changed(image, centres, valid, index, layer), bias)
         return bias.expand(-1, -1, self.num_heads, -1, -1)
+
+    @torch.no_grad()
+    def rotation(
+        self,
+        keypoints: Tensor,
+        confidence: Tensor | None,
+        head_dim: int,
+        layer: int,
+        frames: int = 1,
+        feature_size: tuple[int, int] | None = None,
+    ) -> Rotation:
+        """Return how queries and keys of windows are rotated, compact as :meth:`frame_bias`: (F, S, 1, n, head_dim).
+
+        Over time every token has the body's frame of its own frame, and its time in the window is an axis of its own.
+
+        Args:
+            keypoints, confidence: of B * frames images, (B * frames, L, 2) and (B * frames, L).
+            head_dim: channels of a head.
+            frames, feature_size: as for :meth:`frame_bias`.
+        """
+        window, shift, feature_size = self._sizes(layer, frames, feature_size)
+        places = self._query_grid(window, shift, feature_size)[0].unsqueeze(0)  # 1, windows, n, 2
+        if self.rotary == "body":
+            linear, moved = (
+                self._frames_of_windows(t, window[0], shift[0], frames) for t in self.frames(keypoints, confidence)
+            )  # F, t, 2, 2 and F, t, 2
+            by_frame = places.to(linear.dtype).unflatten(2, (linear.shape[1], -1))  # 1, windows, t, places, 2
+            places = by_frame @ linear.transpose(2, 3).unsqueeze(1) + moved[:, None, :, None]
+            places = places.flatten(2, 3)
+        if self.over_time:
+            time = torch.arange(window[0], device=places.device).repeat_interleave(math.prod(window[1:]))
+            places = torch.cat((places, time.to(places).view(1, 1, -1, 1).expand(*places.shape[:2], -1, -1)), dim=-1)
+        return rotation(places.unsqueeze(2), head_dim)
+
+    def _sizes(self, layer: int, frames: int, feature_size: tuple[int, int] | None) -> tuple[tuple, tuple, tuple]:
+        """Return the window and shift in use, and the map's size; any size does where neither depends on it."""
+        feature_size = feature_size or self.feature_size
+        if feature_size is None and self.grid == "image":
+            raise KpstraError("KP-RPE: grid 'image' needs the feature_size (H, W) of the windows' tokens")
+        feature_size = feature_size or self.window_size[1:]
+        return *self._effective(layer, frames, feature_size), feature_size
 
     def _polynomial(self, image: Tensor, centres: Tensor, valid: Tensor | None, index: Tensor, layer: int) -> Tensor:
         """Return the image's part of B from the queries' frames' coefficients (B * T', t, R, heads, K).
@@ -228,7 +268,7 @@ class WindowedKeypointRPE(KeypointTable):
     def _query_grid(self, window: tuple, shift: tuple, feature_size: tuple) -> tuple[Tensor, Tensor | None]:
         """Return M of every window's queries (windows, n, 2), and which queries are real where some are padding."""
         time, *plane = window
-        device = self.table_weight.device
+        device = self.index.device
         if self.grid == "window":
             return patch_centres(*plane).repeat(time, 1).unsqueeze(0).to(device), None
         grid = patch_centres(*feature_size).view(*feature_size, 2).to(device)
@@ -242,7 +282,7 @@ class WindowedKeypointRPE(KeypointTable):
         if window == self.window_size:
             return self.index
         time = window[0] if self.over_time else None
-        return relative_buckets(*window[1:], self.distance, self.ratio, time)[0].to(self.table_weight.device)
+        return relative_buckets(*window[1:], self.distance, self.ratio, time)[0].to(self.index.device)
 
     def _effective(self, layer: int, frames: int, feature_size: tuple) -> tuple[tuple, tuple]:
         return effective_window((frames, *feature_size), self.window_size, self.shifts[layer], self.shrink)
