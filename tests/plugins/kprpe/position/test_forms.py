@@ -246,5 +246,5 @@ def test_mistakes_are_named():
         KeypointRPE(3, (2, 2), 1, 1, keypoints="fixed")
     with pytest.raises(KpstraError, match="formulation 'static' knows no keypoints"):
         KeypointRPE(3, (2, 2), 1, 1, "static", standardised=True)
-    with pytest.raises(KpstraError, match="the nonlinear form does not hold a linear layer"):
+    with pytest.raises(KpstraError, match="formulation 'nonlinear' does not hold a linear layer"):
         KeypointRPE(3, (2, 2), 1, 1, "nonlinear").load_reference(torch.zeros(1, 1), torch.zeros(1))
