@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result
-from plugins.benchmarks.leaderboard.cli import main as leaderboard
 from plugins.benchmarks.leaderboard.host import Description
 from plugins.errors import KpstraError
 
@@ -35,14 +33,6 @@ class OpenGaitHost(Host):
         "trainer_cfg.log_iter",
         "trainer_cfg.save_iter",
     )
-
-    @classmethod
-    def add_options(cls, parser: argparse.ArgumentParser) -> None:
-        """Add ``--data`` and the options of ``python -m opengait_ext``."""
-        parser.add_argument("--data", default="", metavar="FOLDER", help="the output of `opengait_ext.data.prepare`")
-        parser.add_argument("--host", default="auto", metavar="auto|opengait|embedded|PATH")
-        parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-        parser.add_argument("--processes", type=int, default=1, metavar="N", help="of each run (default 1)")
 
     def merged(self, jobs: Sequence[Job]) -> list[dict[str, Any]]:
         """Merge and check the settings; see the base class."""
@@ -195,12 +185,3 @@ def flatten(settings: Any, prefix: str = "") -> list[tuple[str, Any]]:
 def _seconds(log: str) -> float:
     stamps = [datetime.fromisoformat(stamp) for stamp in STAMP.findall(log)]
     return (stamps[-1] - stamps[0]).total_seconds() if stamps else 0.0
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
-    return leaderboard(OpenGaitHost, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

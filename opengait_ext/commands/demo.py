@@ -1,45 +1,40 @@
-"""``opengait-ext demo``: raw silhouettes and poses in, a trained SwinGait-2D + KP-RPE and metrics out."""
+"""Prepare, train, test and draw on the shipped pedestrians."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from plugins.common.cli import command
+from plugins.common.arguments import Parser
 from plugins.common.files import resolve_config
+
+from ..host.options import add_host
 
 RAW = "tests/data/pets-mini/gait_raw"
 CONFIG = "opengait/pets_swingait2d_kprpe"
 PEOPLE = 4
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser."""
-    parser = argparse.ArgumentParser(prog="opengait-ext demo", description=__doc__)
-    parser.add_argument("--output", default="demo_output/gait", metavar="FOLDER")
-    parser.add_argument("--raw", default=RAW, metavar="FOLDER", help="holds 2D_Silhouettes and 2D_Poses")
-    parser.add_argument("--host", default="auto", metavar="auto|opengait|embedded|PATH")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as trainer_cfg.total_iter=100")
-    return parser
+def add_arguments(parser: Parser) -> None:
+    """Where from, where to, and settings."""
+    parser.add_argument("--output", type=Path, default="demo_output/gait", metavar="FOLDER", help="all goes there")
+    parser.add_argument("--raw", type=Path, default=RAW, metavar="FOLDER", help="holds 2D_Silhouettes and 2D_Poses")
+    add_host(parser)
+    parser.add_overrides("trainer_cfg.total_iter=100")
 
 
-@command("opengait-ext demo")
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the demo; return the exit status."""
-    args = build_parser().parse_intermixed_args(argv)
-    demo(Path(args.output), Path(args.raw), args.host, args.device, args.overrides)
-    return 0
+def run(args: argparse.Namespace) -> None:
+    """Run the demo."""
+    demo(args.output, args.raw, args.host, args.device, args.overrides)
 
 
 def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[str] = ()) -> None:
     """Prepare, train, test, draw; print the metrics and where everything is."""
+    import numpy as np
+    import torch
+
     from ..data.inspection import sequences
     from ..data.joint_transform import build_joint_transform
     from ..data.prepare import prepare
@@ -84,7 +79,3 @@ def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[st
         ("TensorBoard", folder / "summary"),
     ):
         print(f"  {what}: {where}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""``opengait-ext export``: a trained model as an ONNX file, silhouettes (and keypoints) to embeddings.
+"""Export a trained model as ONNX: silhouettes to embeddings.
 
 Inputs: ``silhouettes`` (batch, frames, H, W) in [0, 1], as the network sees them (44 columns after the usual cut), and
 for models with KP-RPE ``keypoints`` (batch, frames, 17, 3): x, y in pixels of these silhouettes, and score. Output:
@@ -9,108 +9,27 @@ unless ``--frames`` fixes them, which networks with windows over time need.
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
-from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from plugins.common.arguments import Parser
 
-from plugins.common.cli import command
-from plugins.common.onnx import export_onnx
-from plugins.errors import KpstraError
+from ..host.options import add_host
 
-PROGRAM = "opengait-ext export"
-SIZE = (64, 44)  # height and width of silhouettes after the cut
-BATCHES, FRAMES = (2, 1, 3), (3, 1, 5)  # of the examples: traced on the first, compared on all
+INTERRUPTED = "nothing was written"
 
 
-class Embeddings(nn.Module):
-    """A host's model as a function of tensors."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, silhouettes: Tensor, keypoints: Tensor | None = None) -> Tensor:
-        """(n, s, H, W) and perhaps (n, s, L, 3) -> (n, channels, parts)."""
-        modalities = [silhouettes] if keypoints is None else [silhouettes, keypoints]
-        labels = types = views = lengths = None
-        return self.model((modalities, labels, types, views, lengths))["inference_feat"]["embeddings"]
-
-
-def example(model: nn.Module, sequences: int, frames: int) -> dict[str, Tensor]:
-    """Return random inputs by name."""
-    chance = torch.Generator().manual_seed(sequences)
-    inputs = {"silhouettes": torch.rand(sequences, frames, *SIZE, generator=chance)}
-    if hasattr(model, "num_keypoints"):
-        joints = torch.rand(sequences, frames, model.num_keypoints, 3, generator=chance)
-        inputs["keypoints"] = joints * torch.tensor([SIZE[1] - 1.0, SIZE[0] - 1.0, 1.0])
-    return inputs
-
-
-def export(
-    config: str,
-    checkpoint: str | Path,
-    output: str | Path,
-    host: str = "embedded",
-    frames: int | None = None,
-    overrides: Sequence[str] = (),
-) -> float:
-    """Write the ONNX file and return the largest difference of its outputs, as a share of the largest.
-
-    Args:
-        config: a path, or the name of a shipped configuration.
-        checkpoint: OpenGait's or ours.
-        output: the file.
-        host: whose network is exported; a checkpoint fits them all, and only the embedded one's takes any number of
-            frames.
-        frames: of all sequences; ``None`` for any number.
-        overrides: ``section.key=value`` pairs.
-
-    Raises:
-        KpstraError: any mistake in the settings or the checkpoint, or a network that cannot be exported.
-    """
-    if frames is not None and frames < 1:
-        raise KpstraError(f"--frames {frames}: expected 1 or more")
-    from ..training.restore import quiet, restore
-    from ..training.session import session
-
-    with session(host, "cpu") as (found, device), quiet(found):
-        model = restore(found, device, config, checkpoint, overrides)
-    lengths = FRAMES if frames is None else [frames] * len(BATCHES)
-    first, *others = (example(model, *size) for size in zip(BATCHES, lengths, strict=True))
-    free = ("batch", "frames") if frames is None else ("batch",)
-    return export_onnx(Embeddings(model), first, others, free, "embeddings", output)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser."""
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_arguments(parser: Parser) -> None:
+    """The model and the file."""
     parser.add_argument("--cfgs", required=True, metavar="CONFIG", help="a path, or a shipped configuration")
-    parser.add_argument("--checkpoint", required=True, metavar="FILE")
-    parser.add_argument("--output", required=True, metavar="FILE.onnx")
-    parser.add_argument(
-        "--host",
-        default="embedded",
-        metavar="embedded|opengait|PATH",
-        help="whose network (default embedded; checkpoints fit both)",
-    )
+    parser.add_argument("--checkpoint", required=True, metavar="FILE", help="of the model, OpenGait's or ours")
+    parser.add_argument("--output", required=True, metavar="FILE.onnx", help="the file to write")
+    add_host(parser, "embedded", device=False)
     parser.add_argument("--frames", type=int, metavar="N", help="of all sequences (default: any number)")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings of the run that trained it")
-    return parser
+    parser.add_overrides("model_cfg.SeparateBNNecks.class_num=100")
 
 
-@command(PROGRAM, "nothing was written")
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
-    args = build_parser().parse_intermixed_args(argv)
+def run(args: argparse.Namespace) -> None:
+    """Write the file and say how equal it is."""
+    from ..training.export import export
+
     difference = export(args.cfgs, args.checkpoint, args.output, args.host, args.frames, args.overrides)
     print(f"{args.output}: outputs equal torch's to {difference:.1g} of the largest")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,31 +1,27 @@
-"""``opengait-ext robustness``: tests checkpoints under growing misalignment; table, picture, JSON."""
+"""Test checkpoints under growing misalignment."""
 
 from __future__ import annotations
 
 import argparse
-import re
-import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from plugins.common.cli import command
+from plugins.common.arguments import Parser
 from plugins.common.files import atomic_write
-from plugins.common.memory import keep_freed_memory
 from plugins.errors import KpstraError
 
-from ..benchmarks.robustness import __doc__ as ABOUT
-from ..benchmarks.robustness.disturb import KINDS, Disturbance
+from ..host.options import add_host
 
-PROGRAM = "opengait-ext robustness"
-OVERRIDE = re.compile(r"(data|model|evaluator|trainer|loss|optimizer|scheduler)_cfg\.\S+=")
+INTERRUPTED = "the same command goes on after the last point"
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser."""
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM, description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_arguments(parser: Parser) -> None:
+    """Checkpoints, errors and their sizes."""
+    from ..benchmarks.robustness import __doc__ as about
+    from ..benchmarks.robustness.disturb import KINDS
+
+    parser.description = about
     parser.add_argument(
         "--checkpoint",
         action="append",
@@ -40,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("robustness"),
         metavar="FOLDER",
-        help="robustness.json, .md and .png go here; given again, finished points are skipped (default robustness)",
+        help="robustness.json, .md and .png go here; given again, finished points are skipped",
     )
     parser.add_argument(
         "--errors",
@@ -50,15 +46,10 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"of {', '.join(KINDS)} (default: the first four)",
     )
     parser.add_argument(
-        "--severities",
-        nargs="+",
-        type=float,
-        default=[0.25, 0.5, 0.75, 1.0],
-        metavar="X",
-        help="beside 0 (default 0.25 0.5 0.75 1)",
+        "--severities", nargs="+", type=float, default=[0.25, 0.5, 0.75, 1.0], metavar="X", help="beside 0"
     )
     parser.add_argument(
-        "--seeds", nargs="+", type=int, default=[0], metavar="N", help="one draw of all errors for each (default 0)"
+        "--seeds", nargs="+", type=int, default=[0], metavar="N", help="one draw of all errors for each"
     )
     parser.add_argument(
         "--joint-noise",
@@ -79,26 +70,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--metrics", nargs="+", default=[], metavar="NAME", help="in table and picture (default Rank-1 and mAP)"
     )
-    parser.add_argument("--host", default="auto", metavar="auto|opengait|embedded|PATH")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    parser.add_argument(
-        "overrides", nargs="*", metavar="key=value", help="for all runs, such as data_cfg.dataset_root=DATA"
-    )
-    return parser
-
-
-def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Parse; settings may stand anywhere, also after an option that takes several values."""
-    first = [text for text in argv if OVERRIDE.match(text)]
-    return build_parser().parse_args([*first, *(text for text in argv if not OVERRIDE.match(text))])
-
-
-@command(PROGRAM, "the same command goes on after the last point")
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
-    args = parse(list(sys.argv[1:] if argv is None else argv))
-    run(args)
-    return 0
+    add_host(parser)
+    parser.add_overrides("data_cfg.dataset_root=DATA")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -106,6 +79,9 @@ def run(args: argparse.Namespace) -> None:
     from torch import distributed
     from tqdm import tqdm
 
+    from plugins.common.memory import keep_freed_memory
+
+    from ..benchmarks.robustness.disturb import Disturbance
     from ..benchmarks.robustness.store import Store, locked, record
     from ..benchmarks.robustness.sweep import CheckpointRun, measure, numbered, open_run, points
     from ..training.restore import quiet
@@ -166,7 +142,3 @@ def write(args: argparse.Namespace, runs: Sequence, measured: Sequence[dict], wa
     print(text)
     for name in ("robustness.json", "robustness.md", "robustness.png"):
         print(args.output / name)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

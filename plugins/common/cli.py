@@ -1,52 +1,110 @@
-"""How every command line ends: its exit status, and one line for the user's mistake or Ctrl-C."""
+"""A program with subcommands, one a file of a package, and how its command lines end.
+
+A command is a module ``commands/NAME.py``: its docstring (the first line is shown in the list of commands),
+``add_arguments(parser)`` and ``run(args)``, which returns the exit status or ``None`` for 0. ``INTERRUPTED``, if it is
+there, says what a user who pressed Ctrl-C should know. What takes long to import is imported in the functions.
+"""
 
 from __future__ import annotations
 
-import importlib
+import os
+import pkgutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+import textwrap
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from types import ModuleType
 
-from ..errors import KpstraError, plain
+from ..errors import KpstraError, nearest, plain
+from .arguments import Parser, plain_text
 from .processes import plain_endings
 
 GOES_ON = "the same command goes on from there"
 
 
-def command(program: str, interrupted: str = "") -> Callable[[Callable[..., int | None]], Callable[..., int]]:
-    """Decorate a ``main``: it returns what it did (0 for None), 2 for the user's mistake, 130 for Ctrl-C.
+class Program:
+    """A command line.
 
     Args:
-        program: its name, which such a line begins with.
-        interrupted: what a user who pressed Ctrl-C should know; a KeyboardInterrupt's own message comes before it.
+        name: its name, with which a user's mistake is told.
+        commands: the package whose modules are the commands.
+        about: what it does, in a sentence.
+        default: the command of a command line that begins with none.
     """
 
-    def decorate(main: Callable[..., int | None]) -> Callable[..., int]:
-        @wraps(main)
-        def guarded(*args, **kwargs) -> int:
-            try:
-                with plain_endings():
-                    return main(*args, **kwargs) or 0
-            except KpstraError as error:
-                print(f"{program}: error: {plain(error)}", file=sys.stderr)
-                return 2
-            except KeyboardInterrupt as ended:
-                told = str(ended) or interrupted
-                print(f"\n{program}: interrupted{told and f'; {told}'}", file=sys.stderr)
-                return 130
+    def __init__(self, name: str, commands: str, about: str, default: str) -> None:
+        self.name, self.about, self.default, self._package = name, about, default, commands
 
-        return guarded
+    def names(self) -> list[str]:
+        """Return the commands' names, the default one first."""
+        found = (
+            module.name.replace("_", "-") for module in pkgutil.iter_modules(import_module(self._package).__path__)
+        )
+        return sorted(found, key=lambda name: (name != self.default, name))
 
-    return decorate
+    def module(self, command: str) -> ModuleType:
+        """Import a command."""
+        return import_module(f"{self._package}.{command.replace('-', '_')}")
+
+    def parser(self, command: str) -> Parser:
+        """Return the parser of a command."""
+        module = self.module(command)
+        parser = Parser(prog=f"{self.name} {command}", description=module.__doc__)
+        module.add_arguments(parser)
+        return parser
+
+    def parsers(self) -> dict[str, Parser]:
+        """Return the parsers of all commands by name, nested ones as ``bench load``: the command reference."""
+        return {name: parser for command in self.names() for name, parser in _flat(command, self.parser(command))}
+
+    def help(self) -> str:
+        """Return what ``--help`` without a command shows: every command in a line."""
+        width = max(map(len, self.names()))
+        lines = [
+            f"usage: {self.name} COMMAND [options]",
+            f"       {self.name} [options of {self.default}]",
+            "",
+            textwrap.fill(self.about, 80),
+            "",
+            "commands:",
+        ]
+        for name in self.names():
+            lines.append(f"  {name:{width}}  {plain_text(self.module(name).__doc__).partition(chr(10))[0]}")
+        return "\n".join([*lines, "", f"`{self.name} COMMAND --help` says more."])
+
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """Run; return the exit status: the command's own, 2 for the user's mistake, 130 for Ctrl-C."""
+        argv = list(sys.argv[1:] if argv is None else argv)
+        if argv[:1] in (["-h"], ["--help"]):
+            print(self.help())
+            return 0
+        named = bool(argv) and argv[0] in self.names()
+        command = argv.pop(0) if named else self.default
+        label = f"{self.name} {command}" if named else self.name
+        try:
+            with plain_endings():
+                if not named and argv and not self._begins_default(argv[0]):
+                    raise KpstraError(
+                        f"{argv[0]!r}: no such command{nearest(argv[0], self.names())}; see `{self.name} --help`"
+                    )
+                return self.module(command).run(self.parser(command).parse_args(argv)) or 0
+        except KpstraError as error:
+            print(f"{label}: error: {plain(error)}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt as ended:
+            told = str(ended) or getattr(self.module(command), "INTERRUPTED", "")
+            print(f"\n{label}: interrupted{told and f'; {told}'}", file=sys.stderr)
+            return 130
+        except BrokenPipeError:  # `| head` has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
+
+    def _begins_default(self, word: str) -> bool:
+        return word.startswith("-") or self.parser(self.default).is_setting(word)
 
 
-def dispatch(argv: Sequence[str], commands: Mapping[str, str]) -> Callable[[Sequence[str]], int] | None:
-    """Return the ``main`` of the subcommand that ``argv`` begins with, or ``None`` if it begins with none of them.
-
-    Args:
-        argv: the command line without the program.
-        commands: the module of every subcommand.
-    """
-    if not argv or argv[0] not in commands:
-        return None
-    return importlib.import_module(commands[argv[0]]).main
+def _flat(name: str, parser: Parser) -> Iterator[tuple[str, Parser]]:
+    if not parser.nested:
+        yield name, parser
+    for inner, nested in parser.nested.items():
+        yield from _flat(f"{name} {inner}", nested)

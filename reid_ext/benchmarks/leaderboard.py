@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result
-from plugins.benchmarks.leaderboard.cli import main as leaderboard
 from plugins.benchmarks.leaderboard.host import Description
 from plugins.errors import KpstraError
 
@@ -32,11 +30,6 @@ class TorchreidHost(Host):
         "model.resume",
         "test.batch_size",
     )
-
-    @classmethod
-    def add_options(cls, parser: argparse.ArgumentParser) -> None:
-        """Add ``--root``."""
-        parser.add_argument("--root", dest="data", default="", metavar="FOLDER", help="the folder that holds the data")
 
     def merged(self, jobs: Sequence[Job]) -> list[dict[str, Any]]:
         """Merge and check the settings; see the base class."""
@@ -157,12 +150,3 @@ def _duration(trained: Sequence[Path]) -> tuple[float | None, str | None]:
         r"^GPU (?:models and configuration: )?\d*:? ?(.+)" if on_gpu else r"^Model name: +(.+)", text, re.MULTILINE
     )
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds, model[1].strip() if model else None
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
-    return leaderboard(TorchreidHost, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

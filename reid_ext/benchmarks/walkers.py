@@ -1,4 +1,4 @@
-"""``reid-ext walkers``: parametric walkers in Market-1501's layout, for ``python -m reid_ext --root DIR``.
+"""Parametric walkers in Market-1501's layout, for ``python -m reid_ext --root DIR``.
 
 ``<output>/market1501/Market-1501-v15.09.15/{bounding_box_train,query,bounding_box_test}/PPPP_cCsS_FFFFFF_NN.jpg`` holds
 128x64 crops. Each camera has its background, light and azimuth; people share clothes, so colours alone do not name
@@ -9,10 +9,7 @@ are refused.
 
 from __future__ import annotations
 
-import argparse
 import os
-import sys
-from collections.abc import Sequence as Seq
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,7 +19,6 @@ from tqdm import tqdm
 
 from plugins.benchmarks.walkers import Identity, Outfit, Scene, Sequence, render_colours
 from plugins.benchmarks.walkers.folder import claim
-from plugins.common.cli import GOES_ON, command
 from plugins.errors import KpstraError
 
 BASE = Path("market1501", "Market-1501-v15.09.15")
@@ -120,39 +116,3 @@ def write(output: Path, settings: Settings) -> int:
                 os.replace(scratch / path.name, path)
                 written += 1
     return written
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser; its defaults are those of :class:`Settings`."""
-    parser = argparse.ArgumentParser(
-        prog="reid-ext walkers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="a new folder, or one to continue")
-    for name, default in asdict(Settings()).items():
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            type=type(default),
-            default=default,
-            metavar="N" if isinstance(default, int) else "X",
-            help=f"default {default}",
-        )
-    return parser
-
-
-@command("reid-ext walkers", GOES_ON)
-def main(argv: Seq[str] | None = None) -> int:
-    """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
-    args = vars(build_parser().parse_args(argv))
-    output, settings = args.pop("output"), Settings(**args)
-    written = write(output, settings)
-    tests = settings.identities - settings.train
-    print(
-        f"{output}: {written} crops written; {settings.train} training identities, {tests} test identities: "
-        f"{tests * settings.cameras} queries, {tests * settings.cameras * (settings.crops - 1)} in the gallery; "
-        f"train on them with `python -m reid_ext --root {output}`"
-    )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -60,7 +60,7 @@ class Work:
 class Prepare(Work):
     """``opengait-ext prepare`` of 4 sequences by 2 processes."""
 
-    modules = ("opengait_ext.commands.prepare",)
+    modules = ("opengait_ext.__main__", "opengait_ext.data.prepare")
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from plugins.errors import KpstraError
-from reid_ext.commands.export import main
+from reid_ext.__main__ import main
 from reid_ext.extractor import FeatureExtractor
 from reid_ext.host import torchreid
 from reid_ext.models.factory import register
@@ -94,7 +94,7 @@ def test_mistakes_of_the_command_line(weights, tmp_path, capsys):
         (["--model", NAME, "--weights", "gone.pth"], "gone.pth: no such checkpoint file"),
         (["--config-file", "reid/none", "--weights", str(weights)], "no such configuration"),
     ):
-        assert main([*options, "--output", output]) == 2
+        assert main(["export", *options, "--output", output]) == 2
         err = capsys.readouterr().err
         assert err.startswith("reid-ext export: error: ") and message in err and err.count("\n") == 1
     assert not list(tmp_path.iterdir())
@@ -104,7 +104,7 @@ def test_mistakes_of_the_command_line(weights, tmp_path, capsys):
 def test_export(model, weights, tmp_path, capsys):
     onnxruntime = pytest.importorskip("onnxruntime")
     path = tmp_path / "x.onnx"
-    assert main(["--config-file", f"reid/{NAME}", "--weights", str(weights), "--output", str(path)]) == 0
+    assert main(["export", "--config-file", f"reid/{NAME}", "--weights", str(weights), "--output", str(path)]) == 0
     assert f"{path}: features equal torch's" in capsys.readouterr().out
     images = torch.randn(5, 3, 256, 128)
     with torch.no_grad():

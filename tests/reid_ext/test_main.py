@@ -162,4 +162,4 @@ def test_galleries_that_the_host_cannot_rank(small_gallery, tmp_path, capsys):
 def test_the_module_runs_as_a_command():
     result = subprocess.run([sys.executable, "-m", "reid_ext", "--help"], capture_output=True, text=True)
     assert result.returncode == 0
-    assert "--config-file" in result.stdout
+    assert "--config-file" in result.stdout and "leaderboard" in result.stdout

@@ -18,8 +18,6 @@ the people, and a stopped run goes on, all as in ``opengait_ext.data.prepare``.
 
 from __future__ import annotations
 
-import argparse
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -29,7 +27,6 @@ from typing import Any
 
 import numpy as np
 
-from plugins.common.cli import GOES_ON, command
 from plugins.errors import KpstraError
 
 from ..body import CONFIDENT, count_body, evenly
@@ -152,26 +149,3 @@ def prepare_pickles(
     report = run(names, work, output, SETTINGS, workers, strays=len(strays), sample=sample)
     print(summary(report, output))
     return report
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser."""
-    parser = argparse.ArgumentParser(
-        prog="opengait-ext prepare-pickles", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--silhouettes", required=True, metavar="DIR", help="OpenGait's silhouettes")
-    parser.add_argument("--poses", required=True, metavar="DIR", help="OpenGait's poses")
-    parser.add_argument("--output", required=True, metavar="DIR", help="a new folder, or one to continue")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
-    return parser
-
-
-@command("opengait-ext prepare-pickles", GOES_ON)
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run with the arguments ``argv``; return the exit status: 0, 2 for the user's mistake, 130 for Ctrl-C."""
-    prepare_pickles(**vars(build_parser().parse_args(argv)))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

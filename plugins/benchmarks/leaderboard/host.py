@@ -69,11 +69,6 @@ class Host:
     def __init__(self, options: argparse.Namespace, settings: Mapping[str, str] | None = None) -> None:
         self.options, self.settings = options, dict(settings or {})
 
-    @classmethod
-    def add_options(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options of ``run`` that go to the host."""
-        raise NotImplementedError
-
     def merged(self, jobs: Sequence[Job]) -> list[dict[str, Any]]:
         """Return every job's merged settings by dotted key, after checking them and the data.
 

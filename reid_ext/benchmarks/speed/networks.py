@@ -1,14 +1,9 @@
-"""``reid-ext bench networks``: the cost of StRA in torchreid's ResNet50 over the 3x3 convolutions it replaces."""
+"""The cost of StRA in torchreid's ResNet50 over the 3x3 convolutions it replaces."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import sys
-from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,9 +12,6 @@ from torch import Tensor, nn
 
 from plugins.benchmarks.speed.measure import interleaved, ratios, saved_bytes
 from plugins.benchmarks.speed.stra import NaiveStRA, check_equal, infer
-from plugins.common.cli import command
-from plugins.common.files import atomic_write
-from plugins.errors import KpstraError
 from plugins.stra import StRABottleneck
 
 BASE, OURS, NAIVE, WITHOUT = "resnet50_fc512", "resnet50_stra", "resnet50_stra, naive", "resnet50_stra, no attention"
@@ -103,41 +95,3 @@ def table(results: dict[str, Any]) -> str:
         cells = [f"{r['median']:.2f} ({r['min']:.2f} to {r['max']:.2f})" for r in times]
         lines.append(f"| {name} | {' | '.join(cells)} | {kept[name] / 1e6:.0f} |")
     return "\n".join(lines)
-
-
-@command("reid-ext bench networks")
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return 0, or 2 for the user's mistake."""
-    parser = argparse.ArgumentParser(prog="reid-ext bench networks", description=__doc__)
-    parser.add_argument("--batch", type=int, default=16, help="images, 2 or more")
-    parser.add_argument("--size", type=int, nargs=2, default=SIZE, metavar=("HEIGHT", "WIDTH"))
-    parser.add_argument("--repeats", type=int, default=7, help="counted rounds")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured there")
-    args = parser.parse_args(argv)
-    for option, value, least in (
-        ("--batch", args.batch, 2),
-        ("--size", min(args.size), 32),
-        ("--repeats", args.repeats, 1),
-    ):
-        if value < least:
-            raise KpstraError(f"{option}: {value}: expected {least} or more")
-    results = run(torch.device(args.device), args.repeats, args.batch, tuple(args.size))
-    setting = {
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "device": args.device,
-        "repeats": args.repeats,
-        **results["shape"],
-    }
-    print(table(results))
-    print(", ".join(f"{key} {value}" for key, value in setting.items()))
-    if args.json:
-        with atomic_write(args.json, "w") as stream:
-            json.dump({"setting": setting, "results": results}, stream, indent=1)
-        print(f"JSON: {args.json}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,23 +1,15 @@
-"""``reid-ext bench ranking``: what ranking costs in an evaluation of Market1501's size, the host's and ours."""
+"""What ranking costs in an evaluation of Market1501's size, the host's and ours."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import sys
-import time
-from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from plugins.benchmarks.speed.measure import interleaved, ratios
-from plugins.common.cli import command
-from plugins.common.files import atomic_write
 from plugins.errors import KpstraError
 
 QUERIES, GALLERY, IDENTITIES, CAMERAS, FEATURES = 3368, 15913, 751, 6, 512  # Market1501; random labels and features
@@ -93,41 +85,3 @@ def table(results: dict[str, Any]) -> str:
     lines.append(f"| of which argsort, in both | {seconds['argsort']:.2f} | | |")
     ends = f"{ratio['min']:.3f} to {ratio['max']:.3f}"
     return "\n".join(lines) + f"\n\nranking, ours over torchreid's: {ratio['median']:.3f} ({ends})"
-
-
-@command("reid-ext bench ranking")
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return 0, or 2 for the user's mistake."""
-    parser = argparse.ArgumentParser(prog="reid-ext bench ranking", description=__doc__)
-    parser.add_argument("--queries", type=int, default=QUERIES // 8, help=f"to time, of {QUERIES}")
-    parser.add_argument("--gallery", type=int, default=GALLERY)
-    parser.add_argument("--repeats", type=int, default=7, help="counted rounds")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured there")
-    args = parser.parse_args(argv)
-    for option, value, least in (
-        ("--queries", args.queries, 1),
-        ("--gallery", args.gallery, 1000),
-        ("--repeats", args.repeats, 1),
-    ):
-        if value < least:
-            raise KpstraError(f"{option}: {value}: expected {least} or more")
-    started = time.monotonic()
-    results = run(args.repeats, args.queries, args.gallery)
-    setting = {
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "threads": torch.get_num_threads(),
-        "repeats": args.repeats,
-        "queries timed": args.queries,
-    }
-    print(table(results))
-    print(", ".join(f"{key} {value}" for key, value in setting.items()), f"({time.monotonic() - started:.0f} s in all)")
-    if args.json:
-        with atomic_write(args.json, "w") as stream:
-            json.dump({"setting": setting, "results": results}, stream, indent=1)
-        print(f"JSON: {args.json}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,7 +12,7 @@ import programs
 import pytest
 from gait_data import write_data
 
-from opengait_ext.commands.doctor import main
+from opengait_ext.__main__ import main
 from opengait_ext.pictures.sheet import overlay_sheet
 from plugins.errors import KpstraError
 
@@ -29,6 +29,7 @@ def diagnose(data, *options, capsys):
     sheet = data / "sheet.png"
     status = main(
         [
+            "doctor",
             "--data",
             str(data / "data"),
             "--partition",
@@ -98,9 +99,9 @@ def test_joints_in_a_wrong_frame(data, capsys):
 
 
 def test_no_data(tmp_path, capsys):
-    assert main(["--data", str(tmp_path / "no"), "--host", "embedded"]) == 2
+    assert main(["doctor", "--data", str(tmp_path / "no"), "--host", "embedded"]) == 2
     assert "no such folder; make it with `opengait-ext prepare`" in capsys.readouterr().err
-    assert main(["--data", str(tmp_path), "--host", "embedded", "--sheet", str(tmp_path / "a.png")]) == 2
+    assert main(["doctor", "--data", str(tmp_path), "--host", "embedded", "--sheet", str(tmp_path / "a.png")]) == 2
     assert "no .pkl file in it; expected <id>/<type>/<view>/*.pkl" in capsys.readouterr().err and not list(
         tmp_path.iterdir()
     )

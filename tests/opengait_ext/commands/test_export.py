@@ -12,7 +12,8 @@ SCRIPT = """
 import sys
 import numpy as np, onnxruntime, torch
 from opengait_ext.benchmarks.speed.scaling import host_models
-from opengait_ext.commands.export import Embeddings, example, main
+from opengait_ext.__main__ import main
+from opengait_ext.training.export import Embeddings, example
 
 config, folder, *options = sys.argv[1:]
 with host_models("cpu") as build:
@@ -21,7 +22,8 @@ with host_models("cpu") as build:
         for name, parameter in model.named_parameters():
             parameter += (2.0 if "kprpe" in name else 0.02) * torch.randn_like(parameter)
 torch.save({"model": model.state_dict()}, f"{folder}/x.pt")
-assert main(["--cfgs", config, "--checkpoint", f"{folder}/x.pt", "--output", f"{folder}/x.onnx", *options]) == 0
+files = ["--checkpoint", f"{folder}/x.pt", "--output", f"{folder}/x.onnx"]
+assert main(["export", "--cfgs", config, *files, *options]) == 0
 session = onnxruntime.InferenceSession(f"{folder}/x.onnx")
 names = [one.name for one in session.get_inputs()]
 print(names, [one.shape for one in session.get_inputs()], [one.name for one in session.get_outputs()])

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from reid_data import COMPLEXITY
 
-from reid_ext.benchmarks.leaderboard import TorchreidHost, complexity, main
+from reid_ext.__main__ import main
+from reid_ext.benchmarks.leaderboard import TorchreidHost, complexity
 
 ROOT = Path(__file__).parents[3]
 EPOCHS = 2
@@ -34,7 +35,8 @@ def table(tmp_path_factory):
 
 def arguments(table, results, *more):
     root = ROOT / "tests" / "data" / "pets-mini"
-    return ["run", "--table", str(table), "--results", str(results), "--root", str(root), "--rows", "first", *more]
+    files = ["--table", str(table), "--results", str(results), "--root", str(root)]
+    return ["leaderboard", "run", *files, "--rows", "first", *more]
 
 
 def checkpoint(folder, epoch):
@@ -48,14 +50,14 @@ def finished(table, tmp_path_factory):
     command = arguments(table, results, "--seeds", "0", "1", *SMALL)
     first, second = (results / "reid" / "first" / f"seed{seed}" for seed in (0, 1))
     began = checkpoint(second, EPOCHS - 1)
-    programs.leaderboard("reid_ext", *command, when=began.is_file, expect=-signal.SIGKILL)
+    programs.leaderboard("reid_ext", *command[1:], when=began.is_file, expect=-signal.SIGKILL)
     assert began.is_file() and not checkpoint(second, EPOCHS).is_file()
     complete = {
         path: path.stat().st_mtime_ns
         for path in [*first.rglob("*"), checkpoint(second, 1)]
         if path.is_file() and path.name != ".lock"
     }
-    programs.leaderboard("reid_ext", *command)
+    programs.leaderboard("reid_ext", *command[1:])
     assert complete == {path: path.stat().st_mtime_ns for path in complete}
     return table, results, command
 
@@ -79,7 +81,8 @@ def test_a_killed_runner_goes_on_and_repeats_nothing(finished, capsys):
 
 def test_the_report_is_what_the_logs_say(finished, tmp_path, capsys):
     table, results, _ = finished
-    assert main(["report", "--table", str(table), "--results", str(results), "--output", str(tmp_path)]) == 0
+    files = ["--table", str(table), "--results", str(results), "--output", str(tmp_path)]
+    assert main(["leaderboard", "report", *files]) == 0
     assert "1 of 3 rows measured" in capsys.readouterr().out
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
@@ -126,7 +129,7 @@ def test_a_trained_network_is_only_tested(finished, tmp_path):
     [
         (["--rows", "frist"], "--rows frist: no such row of pets (did you mean 'first'?)"),
         (["train.max_epoh=3"], "train.max_epoh: '3': unknown key (did you mean 'train.max_epoch'?)"),
-        (["train.max_epoch"], "train.max_epoch: expected key=value"),
+        (["train.max_epoch"], "train.max_epoch: expected a value after it, or train.max_epoch=VALUE"),
         (["--root", "/nonexistent"], "Expected, with --root /nonexistent"),
         (["--table", "leaderbord"], "leaderbord: no such configuration"),
     ],
@@ -144,7 +147,7 @@ def test_a_failed_run_does_not_stop_the_others(table, tmp_path):
     damaged.write_bytes(b"no checkpoint")
     opts = [*SMALL[:-1], "train.max_epoch=1"]
     command = arguments(table, tmp_path, "second", "--seeds", "0", *opts)
-    out = programs.leaderboard("reid_ext", *command, expect=1).stdout
+    out = programs.leaderboard("reid_ext", *command[1:], expect=1).stdout
     assert "1 finished, 0 already finished, 1 failed" in out
     assert "failed: first seed 0: exit status 2: reid-ext: error: " in out and "damaged, cut short" in out
 
@@ -159,7 +162,7 @@ def test_complexity_is_the_one_that_is_tested(name):
 
 def test_the_cards_are_what_the_command_makes(tmp_path):
     """No drift; after a change run `reid-ext leaderboard cards`."""
-    assert main(["cards", "--configs", str(ROOT / "configs"), "--output", str(tmp_path)]) == 0
+    assert main(["leaderboard", "cards", "--configs", str(ROOT / "configs"), "--output", str(tmp_path)]) == 0
     made = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
     assert made.keys() == {f"{path.stem}.md" for path in (ROOT / "configs" / "reid").glob("*.yaml")}
     committed = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "cards").glob("*.md")}
@@ -174,7 +177,8 @@ def test_a_card_quotes_what_runs_measured(finished, tmp_path, capsys):
         (configs / name).write_text((ROOT / "configs" / name).read_text(encoding="utf-8"))
     for name in ("leaderboard.yaml", "leaderboard_pets.yaml"):
         (configs / name).write_text(table.read_text())
-    command = ["cards", "--configs", str(configs), "--output", str(tmp_path / "cards"), "--results", str(results)]
+    command = ["leaderboard", "cards", "--configs", str(configs)]
+    command += ["--output", str(tmp_path / "cards"), "--results", str(results)]
     assert main(command) == 0
     card = (tmp_path / "cards" / "pets_mobilenetv2_stra.md").read_text(encoding="utf-8")
     mean = statistics.fmean(logged(results / "reid" / "first" / f"seed{seed}")["mAP"] for seed in (0, 1))

@@ -10,8 +10,8 @@ import numpy as np
 import programs
 import pytest
 
-from reid_ext.__main__ import main as reid
-from reid_ext.benchmarks.walkers import BASE, GALLERY, QUERY, TRAIN, main
+from reid_ext.__main__ import main
+from reid_ext.benchmarks.walkers import BASE, GALLERY, QUERY, TRAIN
 
 SMALL = ["--identities", "7", "--train", "3", "--cameras", "3", "--crops", "3"]
 
@@ -23,7 +23,7 @@ def contents(output):
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("crops") / "data"
-    assert main(["--output", str(root), *SMALL]) == 0
+    assert main(["walkers", "--output", str(root), *SMALL]) == 0
     return root
 
 
@@ -51,7 +51,7 @@ def test_cameras_differ_in_background(root):
 
 def test_torchreid_trains_and_tests_on_it(root, tmp_path, capsys):
     assert (
-        reid(
+        main(
             [
                 "--root",
                 str(root),
@@ -82,14 +82,14 @@ def test_torchreid_trains_and_tests_on_it(root, tmp_path, capsys):
 
 
 def test_killed_and_rerun_writes_the_same_bytes(tmp_path):
-    assert main(["--output", str(tmp_path / "whole"), *SMALL, "--crops", "30"]) == 0
+    assert main(["walkers", "--output", str(tmp_path / "whole"), *SMALL, "--crops", "30"]) == 0
     output = tmp_path / "killed"
     ten = lambda: sum(1 for _ in (output / BASE).rglob("*.jpg")) >= 10  # noqa: E731
     command = ("-m", "reid_ext", "walkers", "--output", str(output), *SMALL, "--crops", "30")
     programs.run("reid_ext", *command, when=ten, expect=-signal.SIGKILL)
     there = {p: p.stat().st_mtime_ns for p in (output / BASE).rglob("*.jpg")}
     assert 10 <= len(there) < 630
-    assert main(["--output", str(output), *SMALL, "--crops", "30"]) == 0
+    assert main(["walkers", "--output", str(output), *SMALL, "--crops", "30"]) == 0
     assert contents(output) == contents(tmp_path / "whole")
     assert all(p.stat().st_mtime_ns == stamp for p, stamp in there.items())
 
@@ -108,12 +108,12 @@ def test_killed_and_rerun_writes_the_same_bytes(tmp_path):
     ],
 )
 def test_mistakes_are_one_line_and_status_2(tmp_path, capsys, options, message):
-    assert main(["--output", str(tmp_path / "out"), *SMALL, *options]) == 2
+    assert main(["walkers", "--output", str(tmp_path / "out"), *SMALL, *options]) == 2
     err = capsys.readouterr().err
     assert err.startswith("reid-ext walkers: error: ") and message in err and err.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
 def test_other_settings_are_refused(root, capsys):
-    assert main(["--output", str(root), *SMALL, "--seed", "3"]) == 2
+    assert main(["walkers", "--output", str(root), *SMALL, "--seed", "3"]) == 2
     assert "was begun with seed 0, not 3" in capsys.readouterr().err

@@ -5,14 +5,14 @@ import re
 import pytest
 
 from plugins.errors import KpstraError
-from reid_ext.commands.demo import main
+from reid_ext.__main__ import main
 from reid_ext.training.results import read_results
 
 
 def test_the_demo_prints_what_the_engine_measured(tmp_path, capsys, monkeypatch, market_root):
     monkeypatch.chdir(market_root.parents[2])
     short = ["train.max_epoch", "1", "data.height", "64", "data.width", "32", "use_gpu", "False"]
-    assert main(["--output", str(tmp_path), *short]) == 0
+    assert main(["demo", "--output", str(tmp_path), *short]) == 0
     out = capsys.readouterr().out
     measured = re.search(r"^mAP: (\S+)$", out, re.MULTILINE)[1]
     assert f"mAP {measured}, Rank-1 " in out.rpartition("== StRA")[2]
@@ -21,7 +21,7 @@ def test_the_demo_prints_what_the_engine_measured(tmp_path, capsys, monkeypatch,
 
 def test_outside_a_checkout_it_says_so(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main([]) == 2
+    assert main(["demo"]) == 2
     assert "the demo runs from the top folder" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 import reid_ext
 from plugins.errors import KpstraError
-from reid_ext.commands.pictures import main
+from reid_ext.__main__ import main
 from reid_ext.host import torchreid
 from reid_ext.pictures.mode_maps import collect_maps, find_block, high_activation_share, select_modes
 
@@ -69,7 +69,7 @@ def test_the_command_draws_both_pictures(crops, tmp_path, capsys):
     arguments = ["--model", "mobilenetv2_x1_0_stra", "--weights", str(weights), "--images", str(crops)]
     arguments += ["--output", str(tmp_path / "out"), "--height", "64", "--width", "32", "--rows", "2"]
     arguments += ["--block", "conv8.0"]
-    assert main(arguments) == 0
+    assert main(["pictures", *arguments]) == 0
     printed = capsys.readouterr().out
     for name in ("modes.png", "distribution.png"):
         assert f"Picture: {tmp_path / 'out' / name}" in printed
@@ -105,7 +105,7 @@ def test_mistakes_are_one_line_and_leave_nothing(crops, tmp_path, capsys, change
     }
     places = {"EMPTY": tmp_path / "empty", "BROKEN": tmp_path / "broken.jpg"}
     arguments = [str(places.get(part, part)) for option in options.items() for part in option]
-    assert main(arguments) == 2
+    assert main(["pictures", *arguments]) == 2
     errors = capsys.readouterr().err
     assert message in errors and "Traceback" not in errors and not (tmp_path / "out").exists()
 

@@ -7,11 +7,11 @@ import programs
 import pytest
 from gait_data import EMBEDDED, OPENGAIT, write_data
 
+from opengait_ext.__main__ import PROGRAM, main
 from opengait_ext.benchmarks.robustness.crop import SIDES, cut, middle_column, refit
 from opengait_ext.benchmarks.robustness.disturb import KINDS, Disturbance, disturb, drop_joints
 from opengait_ext.benchmarks.robustness.report import chosen_metrics, curves, table
 from opengait_ext.benchmarks.robustness.sweep import ALIGNED, CheckpointRun, Point, numbered, points
-from opengait_ext.commands.robustness import main, parse
 from plugins.benchmarks.walkers import Identity, Sequence, displace, render
 from plugins.errors import KpstraError
 
@@ -129,7 +129,9 @@ def test_checkpoints_of_one_name_are_trainings_of_one_model():
 
 
 def test_settings_may_follow_a_list():
-    args = parse(["--checkpoint", "a.b=c:d", "--seeds", "0", "1", "data_cfg.cache=false", "--severities", "1"])
+    args = PROGRAM.parser("robustness").parse_args(
+        ["--checkpoint", "a.b=c:d", "--seeds", "0", "1", "data_cfg.cache=false", "--severities", "1"]
+    )
     assert args.overrides == ["data_cfg.cache=false"] and args.seeds == [0, 1] and args.runs == ["a.b=c:d"]
 
 
@@ -140,7 +142,7 @@ from pathlib import Path
 import torch
 from opengait_ext.benchmarks.speed.scaling import host_models
 from opengait_ext.training.launch import Run, launch
-from opengait_ext.commands.robustness import main
+from opengait_ext.__main__ import main
 
 work = json.loads(sys.argv[1])
 with host_models("cpu") as build:
@@ -163,7 +165,7 @@ for arguments in work["sweeps"]:
         path.write_text(json.dumps(content))
         continue
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
-        status = main(arguments)
+        status = main(["robustness", *arguments])
     printed.append([status, out.getvalue(), err.getvalue()])
 print(json.dumps({"tested": tested, "printed": printed}, default=float))
 """
@@ -275,7 +277,7 @@ def test_mistakes_in_files(done, number, message):
     ],
 )
 def test_mistakes_in_options(tmp_path, capsys, options, message):
-    assert main([*arguments(tmp_path), *options]) == 2
+    assert main(["robustness", *arguments(tmp_path), *options]) == 2
     err = capsys.readouterr().err
     assert err.startswith("opengait-ext robustness: error: ") and message in err and err.count("\n") == 1
 

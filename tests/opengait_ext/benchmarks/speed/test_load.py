@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from opengait_ext.__main__ import main
 from opengait_ext.benchmarks.speed.load import EACH, STEPS, link_sequences, name_of, watched, write_partition
-from opengait_ext.commands.bench import main
 from opengait_ext.data.layout import find_sequences
 
 RAW = Path(__file__).parents[3] / "data" / "pets-mini" / "gait_raw"
@@ -58,7 +58,7 @@ def test_a_process_is_watched():
     ("options", "message"), [(["--sequences", str(10 * EACH - 1)], "--sequences 59: expected 60 or more")]
 )
 def test_mistakes(options, message, capsys):
-    assert main(["load", *options]) == 2
+    assert main(["bench", "load", *options]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
 
@@ -69,7 +69,7 @@ def test_a_small_run(tmp_path, capsys):
     file, scratch = tmp_path / "load.json", tmp_path / "scratch"
     scratch.mkdir()
     size = ["--sequences", "130", "--host", "embedded", "--scratch", str(scratch), "--json", str(file)]
-    assert main(["load", *size]) == 0
+    assert main(["bench", "load", *size]) == 0
     results = json.loads(file.read_text())["results"]
     assert results["prepare"][-1]["finished"] == 130 and len(results["prepare"]) == STEPS + 1
     assert results["data sets"]["training"]["sequences"] == 96 and results["data sets"]["test"]["sequences"] == 34

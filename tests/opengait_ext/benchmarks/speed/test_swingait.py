@@ -9,8 +9,8 @@ import numpy as np
 import programs
 import pytest
 
+from opengait_ext.__main__ import main
 from opengait_ext.benchmarks.speed.prepare import FILES, HOST, OURS, check_equal, lengthen
-from opengait_ext.commands.bench import main
 from plugins.errors import KpstraError
 
 ROOT = Path(__file__).parents[4]
@@ -33,7 +33,7 @@ def test_prepare(host, raw, tmp_path, capsys):
     if host == "opengait" and "OPENGAIT_HOME" not in os.environ:
         pytest.skip("OPENGAIT_HOME does not point at a checkout of OpenGait")
     file = tmp_path / "prepare.json"
-    assert main(["prepare", "--host", host, "--raw", str(raw), "--repeats", "1", "--json", str(file)]) == 0
+    assert main(["bench", "prepare", "--host", host, "--raw", str(raw), "--repeats", "1", "--json", str(file)]) == 0
     for result in json.loads(file.read_text())["results"].values():
         assert result["sequences"] == 2 and result[OURS]["frames per second"] > 0
         assert (result[HOST] is None) == ("speed over OpenGait's" not in result[OURS]) == (host == "embedded")
@@ -46,7 +46,7 @@ def test_prepare_says_what_is_wrong(tmp_path, capsys):
         (["--host", str(tmp_path)], "not an OpenGait folder"),
         (["--repeats", "0"], "--repeats: 0: expected 1 or more"),
     ):
-        assert main(["prepare", "--raw", str(RAW), *options]) == 2
+        assert main(["bench", "prepare", "--raw", str(RAW), *options]) == 2
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1
 
@@ -55,7 +55,7 @@ def test_prepare_needs_the_hosts_function(tmp_path, capsys):
     for part in ("opengait/modeling/base_model.py", "configs/default.yaml", "datasets/pretreatment.py"):
         (tmp_path / part).parent.mkdir(parents=True)
         (tmp_path / part).touch()
-    assert main(["prepare", "--raw", str(RAW), "--host", str(tmp_path)]) == 2
+    assert main(["bench", "prepare", "--raw", str(RAW), "--host", str(tmp_path)]) == 2
     assert "has no imgs2pickle" in capsys.readouterr().err
 
 
@@ -100,7 +100,7 @@ def test_swingait(tmp_path):
 
 def test_scaling_says_what_is_wrong(capsys):
     for options in (["--sizes", "smal"], ["--lengths", "1", "2"], ["--batches", "1", "2", "3"]):
-        assert main(["scaling", *options]) == 2
+        assert main(["bench", "scaling", *options]) == 2
         assert options[0] in capsys.readouterr().err
 
 

@@ -11,8 +11,7 @@ import programs
 import pytest
 from gait_data import EMBEDDED, losses
 
-from opengait_ext.commands import doctor
-from opengait_ext.commands.walkers import main
+from opengait_ext.__main__ import main
 from opengait_ext.data.body import count_body
 from opengait_ext.data.prepare import prepare
 from plugins.benchmarks.walkers import Alignment, alignment_errors, displace
@@ -37,7 +36,7 @@ NAMES = ("0_sil.pkl", "1_keypoints.pkl")
 
 
 def make(output, *options, expect=0):
-    assert main(["--output", str(output), *SMALL, *options]) == expect
+    assert main(["walkers", "--output", str(output), *SMALL, *options]) == expect
     return output
 
 
@@ -75,8 +74,9 @@ def test_layout_partition_and_settings(data, tmp_path, capsys):
     assert settings["identities"] == 7 and settings["seed"] == 0 and settings["alignment_error"] == 0.0
     sheet = tmp_path / "sheet.png"
     assert (
-        doctor.main(
+        main(
             [
+                "doctor",
                 "--data",
                 str(data),
                 "--partition",
@@ -150,7 +150,7 @@ def test_the_shipped_configurations_train_on_them(data, tmp_path, config):
 @pytest.mark.parametrize("options", [[], ["--raw"]], ids=["prepared", "raw"])
 def test_killed_and_rerun_writes_the_same_bytes(tmp_path, options):
     more = [*SMALL, "--sequences", "40", "--noise", "0.5", "--alignment-error", "0.3", *options]
-    assert main(["--output", str(tmp_path / "whole"), *more]) == 0
+    assert main(["walkers", "--output", str(tmp_path / "whole"), *more]) == 0
     output = tmp_path / "killed"
     pattern = "2D_Silhouettes/*/*/seq0" if options else "[!.]*/*/seq0"
     ten = lambda: sum(1 for _ in output.glob(pattern)) >= 10  # noqa: E731
@@ -158,7 +158,7 @@ def test_killed_and_rerun_writes_the_same_bytes(tmp_path, options):
     programs.run("opengait_ext", *command, when=ten, where="group", expect=-signal.SIGKILL)
     there = {p: p.stat().st_mtime_ns for p in output.glob(pattern)}
     assert not (output / "partition.json").exists()
-    assert main(["--output", str(output), *more]) == 0
+    assert main(["walkers", "--output", str(output), *more]) == 0
     assert contents(output) == contents(tmp_path / "whole")
     assert all(p.stat().st_mtime_ns == stamp for p, stamp in there.items()) and len(there) >= 10
 

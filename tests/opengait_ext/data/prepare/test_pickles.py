@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from opengait_ext.__main__ import main
 from opengait_ext.data.prepare import prepare
-from opengait_ext.data.prepare.pickles import body_box_placements, main, prepare_pickles
+from opengait_ext.data.prepare.pickles import body_box_placements, prepare_pickles
 from opengait_ext.data.prepare.poses import place, read_pose
 
 RAW = Path(__file__).parents[3] / "data" / "pets-mini" / "gait_raw"
@@ -73,7 +74,7 @@ def test_what_cannot_be_joined_is_skipped_and_reported(data, tmp_path, capsys):
     (tmp_path / "poses" / names[2] / "a.pkl").unlink()
     (tmp_path / "sils" / names[3] / "a.pkl").write_bytes(pickle.dumps(np.zeros((20, 64, 64))))
     arguments = ["--silhouettes", str(tmp_path / "sils"), "--poses", str(tmp_path / "poses"), "--output"]
-    assert main([*arguments, str(tmp_path / "out"), "--workers", "1"]) == 0
+    assert main(["prepare-pickles", *arguments, str(tmp_path / "out"), "--workers", "1"]) == 0
     assert "APPROXIMATE" in capsys.readouterr().out
     report = json.loads((tmp_path / "out" / "prepare_report.json").read_text())
     reasons = [report["sequences not written"].get(name, "") for name in names]
@@ -84,5 +85,5 @@ def test_what_cannot_be_joined_is_skipped_and_reported(data, tmp_path, capsys):
     ):
         assert expected in reason and bool(expected) == bool(reason)
     assert report["sequences"] == 1
-    assert main([*arguments, str(data / "exact")]) == 2
+    assert main(["prepare-pickles", *arguments, str(data / "exact")]) == 2
     assert "was begun with kind 'exact'" in capsys.readouterr().err

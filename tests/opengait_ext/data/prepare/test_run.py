@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from opengait_ext.commands.prepare import main
+from opengait_ext.__main__ import main
 from opengait_ext.data.body import evenly
 from opengait_ext.data.prepare import prepare
 from opengait_ext.data.prepare.sample import FRAMES
@@ -237,7 +237,7 @@ def test_errors_are_one_line(raw, capsys):
         ((silhouettes, poses, raw / "o"), ("--workers", "0"), "--workers 0", "1 or more"),
     ]
     for (a, b, c), options, *expected in cases:
-        assert main(["--silhouettes", str(a), "--poses", str(b), "--output", str(c), *options]) == 2
+        assert main(["prepare", "--silhouettes", str(a), "--poses", str(b), "--output", str(c), *options]) == 2
         captured = capsys.readouterr()
         assert captured.out == "" and captured.err.count("\n") == 1
         assert captured.err.startswith("opengait-ext prepare: error: ")
@@ -264,6 +264,6 @@ def test_two_runs_do_not_write_one_output(raw):
 
 def test_the_help_states_the_rules(capsys):
     with pytest.raises(SystemExit):
-        main(["--help"])
+        main(["prepare", "--help"])
     text = capsys.readouterr().out
     assert "pixel sum of at most 10000" in text and "interpolated linearly" in text

@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from plugins.benchmarks.leaderboard import read_table
-from plugins.benchmarks.leaderboard.cli import end_lists, pairs
 from plugins.common.files import resolve_config
 from plugins.errors import KpstraError
 
@@ -102,13 +101,3 @@ def test_a_file_without_the_section(tmp_path):
     path.write_text("[1]")
     with pytest.raises(KpstraError, match=r"table\.yaml: expected keys and values"):
         read_table(str(path), "reid")
-
-
-def test_lists_end_where_settings_begin():
-    assert end_lists(["run", "--seeds", "0", "1", "a.b", "2"]) == ["run", "--seeds", "0", "1", "--", "a.b", "2"]
-    assert end_lists(["run", "--rows", "x", "y", "a=2"]) == ["run", "--rows", "x", "y", "--", "a=2"]
-    ended = ["run", "--seeds", "0", "--root", "d.e", "a.b=1"]
-    assert end_lists(ended) == ended
-    assert pairs(["a.b=1=2", "c", "d"]) == {"a.b": "1=2", "c": "d"}
-    with pytest.raises(KpstraError, match="c: expected key=value"):
-        pairs(["c"])

@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
+from plugins.__main__ import main
 from plugins.benchmarks.speed import stra
-from plugins.benchmarks.speed.__main__ import main
 from plugins.errors import KpstraError
 
 
@@ -17,7 +17,7 @@ def tiny(monkeypatch):
 
 def test_a_tiny_run(tiny, tmp_path, capsys):
     file = tmp_path / "b.json"
-    assert main(["stra", "--repeats", "2", "--device", "cpu", "--json", str(file)]) == 0
+    assert main(["bench", "stra", "--repeats", "2", "--device", "cpu", "--json", str(file)]) == 0
     written = json.loads(file.read_text())
     result = written["results"]["tiny"]
     assert written["setting"]["torch"] == torch.__version__ and result["shape"]["channels"] == 32
@@ -28,7 +28,7 @@ def test_a_tiny_run(tiny, tmp_path, capsys):
 
 
 def test_unknown_shapes_are_named(tiny, capsys):
-    assert main(["stra", "--shapes", "tinny"]) == 2
+    assert main(["bench", "stra", "--shapes", "tinny"]) == 2
     assert "did you mean 'tiny'" in capsys.readouterr().err
 
 

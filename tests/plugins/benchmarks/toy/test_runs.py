@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from plugins.benchmarks.toy import __main__ as command
-from plugins.benchmarks.toy import train
+from plugins.__main__ import main
+from plugins.benchmarks.toy import digits, train
 from plugins.benchmarks.toy.digits import Digits, Source, from_sklearn
 from plugins.benchmarks.toy.network import VARIANTS, ToyNetwork, draw_keypoints
 from plugins.benchmarks.toy.protocol import TESTS, TRAINING
@@ -162,9 +162,9 @@ def test_the_chart_has_a_panel_for_each_measured_test():
 
 
 def test_the_command_end_to_end(few, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command, "from_sklearn", lambda: few)
+    monkeypatch.setattr(digits, "from_sklearn", lambda: few)
     arguments = ["--output", str(tmp_path), "--variants", "absolute", "static", "--seeds", "0", "--steps", "2"]
-    assert command.main([*arguments, "--device", "cpu"]) == 0
+    assert main(["toy", *arguments, "--device", "cpu"]) == 0
     out = capsys.readouterr().out
     assert "| absolute PE |" in out and f"{2 * len(TRAINING)} runs in" in out
     assert (tmp_path / "toy.png").read_bytes().startswith(b"\x89PNG")
@@ -183,25 +183,25 @@ def test_the_command_end_to_end(few, tmp_path, monkeypatch, capsys):
     ],
 )
 def test_mistakes_are_one_line(arguments, message, tmp_path, capsys):
-    assert command.main([*arguments, "--output", str(tmp_path / "o")]) == 2
+    assert main(["toy", *arguments, "--output", str(tmp_path / "o")]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"python -m plugins toy: error: {message}") and error.count("\n") == 1
     assert not (tmp_path / "o").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(few, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command, "from_sklearn", lambda: few)
+    monkeypatch.setattr(digits, "from_sklearn", lambda: few)
     (tmp_path / "file").touch()
-    assert command.main(["--output", str(tmp_path / "file" / "o"), "--device", "cpu"]) == 2
+    assert main(["toy", "--output", str(tmp_path / "file" / "o"), "--device", "cpu"]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"python -m plugins toy: error: {tmp_path}/file/o/settings.json: ")
     assert error.count("\n") == 1
 
 
 def test_ctrl_c(monkeypatch, capsys):
-    def stop(args):
+    def stop():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "compare", stop)
-    assert command.main([]) == 130
+    monkeypatch.setattr(digits, "from_sklearn", stop)
+    assert main(["toy"]) == 130
     assert "interrupted" in capsys.readouterr().err

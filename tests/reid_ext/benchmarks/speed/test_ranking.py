@@ -4,13 +4,14 @@ import json
 
 import pytest
 
-from reid_ext.benchmarks.speed import ranking as bench_rank
+from reid_ext.__main__ import main
+from reid_ext.benchmarks.speed import ranking
 
 
 def test_a_tiny_run(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(bench_rank, "BATCH", 1)
+    monkeypatch.setattr(ranking, "BATCH", 1)
     file = tmp_path / "rank.json"
-    assert bench_rank.main(["--queries", "8", "--gallery", "1000", "--repeats", "1", "--json", str(file)]) == 0
+    assert main(["bench", "ranking", "--queries", "8", "--gallery", "1000", "--repeats", "1", "--json", str(file)]) == 0
     results = json.loads(file.read_text())["results"]
     assert set(results["ratio"]) == {"median", "min", "max"} and len(results["seconds"]) == 5
     assert "| ranking, ours |" in capsys.readouterr().out
@@ -18,5 +19,5 @@ def test_a_tiny_run(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize("option", ["--queries", "--gallery", "--repeats"])
 def test_wrong_numbers(option, capsys):
-    assert bench_rank.main([option, "0"]) == 2
-    assert capsys.readouterr().err.startswith(f"reid-ext bench ranking: error: {option}: 0: expected")
+    assert main(["bench", "ranking", option, "0"]) == 2
+    assert capsys.readouterr().err.startswith(f"reid-ext bench: error: {option}: 0: expected")

@@ -1,0 +1,43 @@
+"""Measure what the networks and ranking cost."""
+
+from __future__ import annotations
+
+import argparse
+
+from plugins.benchmarks.speed.report import add_report_options, at_least, present
+from plugins.common.arguments import Parser
+from plugins.common.devices import add_device, usable
+
+
+def add_arguments(parser: Parser) -> None:
+    """One benchmark a word."""
+    commands = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+
+    networks = commands.add_parser("networks", help="StRA in ResNet50 over the 3x3 convolutions it replaces")
+    networks.add_argument("--batch", type=int, default=16, metavar="N", help="images, 2 or more")
+    networks.add_argument(
+        "--size", type=int, nargs=2, default=(256, 128), metavar=("HEIGHT", "WIDTH"), help="of the images"
+    )
+    add_device(networks)
+    add_report_options(networks)
+
+    ranking = commands.add_parser("ranking", help="ranking in an evaluation of Market1501's size, the host's and ours")
+    ranking.add_argument("--queries", type=int, default=421, metavar="N", help="to time, of 3368")
+    ranking.add_argument("--gallery", type=int, default=15913, metavar="N", help="images")
+    add_report_options(ranking)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure and report."""
+    from ..benchmarks.speed import networks, ranking
+
+    if args.what == "networks":
+        at_least(batch=(args.batch, 2), size=(min(args.size), 32), repeats=(args.repeats, 1))
+        device = usable(args.device)
+        results = networks.run(device, args.repeats, args.batch, tuple(args.size))
+        table, setting = networks.table(results), {"device": str(device), **results["shape"]}
+    else:
+        at_least(queries=(args.queries, 1), gallery=(args.gallery, 1000), repeats=(args.repeats, 1))
+        results = ranking.run(args.repeats, args.queries, args.gallery)
+        table, setting = ranking.table(results), {"queries timed": args.queries}
+    present(results, table, args.json, repeats=args.repeats, **setting)

@@ -1,0 +1,51 @@
+"""Make coloured walkers in Market-1501's layout, a benchmark."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from plugins.common.arguments import Parser
+from plugins.common.cli import GOES_ON
+
+INTERRUPTED = GOES_ON
+OPTIONS = {
+    "identities": "people",
+    "train": "of them for training",
+    "cameras": "each with its background, light and azimuth",
+    "crops": "of each identity by each camera",
+    "seed": "of everything",
+    "spread": "factor on people's differences",
+    "view-jitter": "largest change of the azimuth, degrees",
+    "clothing": "0 plain to 1: coats, bags, thick clothes",
+    "light": "differences of light, blur and grain",
+    "alignment-error": "of the crops' boxes, 1 strong",
+}
+
+
+def add_arguments(parser: Parser) -> None:
+    """The walkers' settings."""
+    from ..benchmarks.walkers import Settings
+    from ..benchmarks.walkers import __doc__ as about
+
+    parser.description = about
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="a new folder, or one to continue")
+    for option, text in OPTIONS.items():
+        default = getattr(Settings, option.replace("-", "_"))
+        metavar = "N" if isinstance(default, int) else "X"
+        parser.add_argument(f"--{option}", type=type(default), default=default, metavar=metavar, help=text)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the crops and say what there is."""
+    from ..benchmarks.walkers import Settings, write
+
+    options = vars(args)
+    output, settings = options.pop("output"), Settings(**options)
+    written = write(output, settings)
+    tests = settings.identities - settings.train
+    print(
+        f"{output}: {written} crops written; {settings.train} training identities, {tests} test identities: "
+        f"{tests * settings.cameras} queries, {tests * settings.cameras * (settings.crops - 1)} in the gallery; "
+        f"train on them with `python -m reid_ext --root {output}`"
+    )
