@@ -6,7 +6,7 @@ A run can be killed
 * ``before=n``: before its n-th step that changes a file under ``folder`` (open for writing, mkdir, rename, remove,
   chmod, fsync), in the main process or (``where="worker"``) in one that it started;
 * ``after=seconds``: at a moment, by any signal, the main process, one of its children, or its whole process group;
-* ``when=condition``: some seconds after the caller's condition has come true.
+* ``when=condition``: some seconds after the caller's condition has come true, or a text has been printed.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class ForkServer:
         before: int = 0,
         where: str = "main",
         after: float | None = None,
-        when: Callable[[], bool] | None = None,
+        when: Callable[[], bool] | str | None = None,
         sent: int = signal.SIGKILL,
         limit: float = 300,
     ) -> Ended:
@@ -111,7 +111,8 @@ class ForkServer:
             self.process.stdin.write(json.dumps(order).encode() + b"\n")
             child = json.loads(self.process.stdout.readline())
             if when is not None:
-                while not (ended := self.ended_within(0.005)) and not when():
+                came = when if callable(when) else lambda: when in Path(order["console"][0]).read_text()
+                while not (ended := self.ended_within(0.005)) and not came():
                     pass
                 if not ended and not self.ended_within(after or 0):
                     send(child, where, sent)

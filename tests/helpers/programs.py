@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from functools import cache
 from typing import Any
 
@@ -24,7 +25,9 @@ MODULES = {
 @cache
 def server(package: str) -> ForkServer:
     """The server of a package's programs, one for each process of the tests."""
-    return ForkServer(*MODULES[package])
+    started = ForkServer(*MODULES[package])
+    atexit.register(started.__exit__)
+    return started
 
 
 def run(package: str, *python: str, expect: int = 0, **options: Any) -> Ended:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import programs
 import pytest
 import torch
 from reid_data import arguments
@@ -16,27 +17,10 @@ from reid_ext.__main__ import main
 from reid_ext.host import torchreid
 
 
-def heed_interrupts():
-    """A shell that starts the tests in the background makes them, and what they start, ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def stopped_at(line_start, sent, root, save_dir, *opts):
-    """Run the command line, send it the signal when a line starts so, and return the process and its errors."""
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "reid_ext", *arguments(root, save_dir, *opts)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=heed_interrupts,
-        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
-    )
-    for line in process.stdout:
-        if line.startswith(line_start):
-            process.send_signal(sent)
-            break
-    _, errors = process.communicate(timeout=60)
-    return process, errors
+    """Run the command line, send it the signal when a line starts so, and return how it ended."""
+    command = ("-m", "reid_ext", *arguments(root, save_dir, *opts))
+    return programs.server("reid_ext").run(*command, when=f"\n{line_start}", sent=sent)
 
 
 def test_trains_evaluates_and_tests(market_root, tmp_path, capsys):
@@ -60,11 +44,10 @@ def test_triplet_loss_with_the_identity_sampler(market_root, tmp_path, capsys):
 
 
 def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(market_root, tmp_path):
-    epochs = ["train.max_epoch", "3", "train.batch_size", "16", "data.transforms", "['random_flip', 'random_erase']"]
+    epochs = ["train.max_epoch", "3", "train.batch_size", "32", "data.transforms", "['random_flip', 'random_erase']"]
     assert main(arguments(market_root, tmp_path / "whole", *epochs)) == 0
     killed = tmp_path / "killed"
-    process, _ = stopped_at("epoch: [2/3][3/", signal.SIGKILL, market_root, killed, *epochs)
-    assert process.returncode == -signal.SIGKILL
+    assert stopped_at("epoch: [2/3][3/", signal.SIGKILL, market_root, killed, *epochs).killed
     assert os.listdir(killed / "model") == ["model.pth.tar-1"]
     # evaluating in between, as the uninterrupted run did not, must not change what follows
     go_on = ["model.resume", str(killed / "model" / "model.pth.tar-1"), "test.eval_freq", "1"]
@@ -76,10 +59,10 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(market_root
 
 
 def test_interrupting_says_how_to_go_on(market_root, tmp_path):
-    process, errors = stopped_at("epoch: [2/50][2/", signal.SIGINT, market_root, tmp_path, "train.max_epoch", "50")
-    assert process.returncode == 130
-    assert f"`model.resume {tmp_path}/model/model.pth.tar-1`" in errors
-    assert "Traceback" not in errors
+    ended = stopped_at("epoch: [2/50][2/", signal.SIGINT, market_root, tmp_path, "train.max_epoch", "50")
+    assert ended.returncode == 130
+    assert f"`model.resume {tmp_path}/model/model.pth.tar-1`" in ended.stderr
+    assert "Traceback" not in ended.said
 
 
 def test_resuming_a_finished_run_overwrites_nothing(market_root, tmp_path, capsys):

@@ -1,12 +1,10 @@
 """StRA under DistributedDataParallel and on the uneven parts that DataParallel makes of a batch."""
 
 import copy
-import socket
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
+from ranks import run_ranks
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from plugins.stra import StRAttention
@@ -17,23 +15,18 @@ def loss_of(attention, x):
     return y.square().mean() + diversity.mean()
 
 
-def worker(rank, port, state, x, path):
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+def worker(rank, state, x, path):
     attention = StRAttention(16, 4).eval()  # running statistics: the parts' losses are then those of the whole
     attention.load_state_dict(state)
     wrapped = DistributedDataParallel(attention)  # kept alive: its hooks reduce the gradients
     loss_of(wrapped, x[rank::2]).backward()
     if rank == 0:
         torch.save({name: p.grad for name, p in attention.named_parameters()}, path)
-    dist.destroy_process_group()
 
 
 def test_distributed_gradients_equal_the_whole_batch(tmp_path):
     attention, x = StRAttention(16, 4).eval(), torch.randn(6, 16, 5, 4)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    mp.spawn(worker, (port, attention.state_dict(), x, tmp_path / "grads.pt"), nprocs=2)
+    run_ranks(worker, attention.state_dict(), x, tmp_path / "grads.pt")
     loss_of(attention, x).backward()
     grads = torch.load(tmp_path / "grads.pt")
     for name, parameter in attention.named_parameters():
