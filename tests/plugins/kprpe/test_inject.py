@@ -2,14 +2,12 @@
 
 import copy
 import pickle
-import socket
 
 import pytest
 import timm
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 import torchvision
+from ranks import run_ranks
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
@@ -320,9 +318,8 @@ def test_load_reference_fills_all_layers_in_order():
         handle.load_reference(weight[:-1], bias[:-1])
 
 
-def worker(rank, port, x, points, path):
+def worker(rank, x, points, path):
     torch.manual_seed(0)
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     network = swin()
     handle = inject_kprpe(network, {"num_keypoints": L})
     wrapped = DistributedDataParallel(network)  # raises in its second forward if a parameter had no gradient
@@ -332,15 +329,11 @@ def worker(rank, port, x, points, path):
             wrapped(x[rank::2]).square().mean().backward()
     if rank == 0:
         torch.save([p.grad for p in handle.parameters()], path)
-    dist.destroy_process_group()
 
 
 def test_distributed_gradients_equal_the_whole_batch(tmp_path):
     x, points = torch.randn(4, 3, 32, 32), torch.rand(4, L, 2)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    mp.spawn(worker, (port, x, points, tmp_path / "g.pt"), nprocs=2)
+    run_ranks(worker, x, points, tmp_path / "g.pt")
     torch.manual_seed(0)
     network = swin()
     handle = inject_kprpe(network, {"num_keypoints": L})
