@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch.distributed as dist
 from torch import Tensor, optim
 
 from plugins.errors import KpstraError
 from plugins.kprpe import KPRPEHandle, inject_kprpe, normalise_keypoints
 
-from ..pictures.tensorboard import bias_picture, keypoint_picture
+from ..pictures.tensorboard import bias_picture, keypoint_picture, mean_image_share
 from .swingait import SizedSwinGait, SwinGait2D
 from .tokens import TOKENS
 
@@ -18,8 +19,11 @@ from .tokens import TOKENS
 class KeypointBias:
     """Gives a SwinGait keypoints: the second modality of its input steers the attention biases.
 
-    ``model_cfg.kprpe`` holds the fields of :class:`plugins.kprpe.KPRPEConfig` (formulation, distance, grid, mode, ...)
-    and ``confidence``: whether a joint's score weights its part of f(P).
+    ``model_cfg.kprpe`` holds the fields of :class:`plugins.kprpe.KPRPEConfig` (formulation, rotary, standardised, grid,
+    mode, ...) and ``confidence``: whether a joint's score weights its part of f(P).
+
+    The mean pose and its spread, where the settings need them, are those of the first batch of training (thousands of
+    frames), and travel in the checkpoint.
     """
 
     def build_network(self, model_cfg: Mapping) -> None:
@@ -33,6 +37,7 @@ class KeypointBias:
             inject_kprpe(self.transformer, {"feature_size": TOKENS, **settings})
         except KpstraError as error:
             raise KpstraError(f"model_cfg.{error}") from error
+        self.looks_for_pose = True
 
     @property
     def kprpe(self) -> KPRPEHandle:
@@ -59,14 +64,29 @@ class KeypointBias:
         silhouettes, keypoints = self._checked(modalities)
         points = normalise_keypoints(keypoints, silhouettes.shape[-2:])
         confidence = keypoints[..., 2].clamp(0, 1) if self.uses_confidence else None
+        if self.training and self.looks_for_pose:
+            self._fit_pose(points, keypoints[..., 2].clamp(0, 1))
         with self.kprpe.set_keypoints(points, confidence):
             output = super().forward(([silhouettes], *others))
         if self.training and (self.iteration + 1) % self.engine_cfg["log_iter"] == 0:
             output["visual_summary"]["image/keypoints"] = keypoint_picture(silhouettes[0], keypoints[0])
-            output["visual_summary"]["image/bias"] = bias_picture(
-                self.kprpe, points[0], None if confidence is None else confidence[0]
-            )
+            if any(at.kprpe.formulation != "none" for at in self.kprpe.attentions.values()):
+                output["visual_summary"]["image/bias"] = bias_picture(
+                    self.kprpe, points[0], None if confidence is None else confidence[0]
+                )
+                output["visual_summary"]["scalar/kprpe/image_share"] = mean_image_share(self.kprpe, points, confidence)
         return output
+
+    def _fit_pose(self, points: Tensor, scores: Tensor) -> None:
+        """Take the mean pose of the first process's first batch, unless a checkpoint brought one."""
+        self.looks_for_pose = False
+        poses = [at.kprpe.pose for at in self.kprpe.attentions.values() if at.kprpe.pose is not None]
+        if not poses or int(poses[0].count):
+            return
+        self.kprpe.fit_pose(points, scores)
+        if dist.is_available() and dist.is_initialized():
+            for buffer in (buffer for pose in poses for buffer in pose.buffers()):
+                dist.broadcast(buffer, 0)
 
     def _checked(self, modalities: list[Tensor]) -> tuple[Tensor, Tensor]:
         if len(modalities) != 2:

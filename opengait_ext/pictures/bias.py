@@ -53,6 +53,7 @@ def tables(state: Mapping[str, Tensor], model_cfg: Mapping[str, Any]) -> dict[st
             shrink=True,
             standardised=config.standardised,
             keypoints=config.keypoints,
+            rotary=config.rotary,
         )
         rpe.load_state_dict({name: state[f"{match[1]}.kprpe.{name}"] for name in rpe.state_dict()})
         found[match[1]] = rpe.eval()

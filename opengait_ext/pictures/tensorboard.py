@@ -50,6 +50,17 @@ def bias_picture(handle: KPRPEHandle, points: Tensor, confidence: Tensor | None)
     return F.interpolate(torch.cat(maps).unsqueeze(1), scale_factor=16, mode="nearest")
 
 
+def mean_image_share(handle: KPRPEHandle, points: Tensor, confidence: Tensor | None) -> Tensor:
+    """Return the share of B's variance that images decide, mean over layers, for the first window of every sequence.
+
+    Args:
+        points: (n, s, L, 2) in [0, 1]; ``confidence``: (n, s, L) or ``None``.
+    """
+    frames = max(at.kprpe.window_size[0] for at in handle.attentions.values())
+    some = None if confidence is None else confidence[:, :frames]
+    return torch.tensor(list(handle.image_shares(points[:, :frames].float(), some).values())).mean()
+
+
 def window_map(rpe: torch.nn.Module, points: Tensor, confidence: Tensor | None) -> Tensor:
     """Return the bias (frames, h, w) of the first window's middle query, mean over heads."""
     height, width = (min(size, side) for size, side in zip(rpe.window_size[1:], TOKENS, strict=True))

@@ -21,6 +21,7 @@ from .context import KeypointContext
 from .keypoints import Keypoints, check_keypoints
 from .position.global_grid import KeypointRPE
 from .position.pose import moments
+from .position.share import image_share
 from .position.windows import WindowedKeypointRPE
 
 
@@ -115,6 +116,31 @@ class KPRPEHandle:
             mean, spread = moments(points, confidence)
             for pose in poses:
                 pose.set(mean, spread, points.shape[:-2].numel())
+
+    @torch.no_grad()
+    def image_shares(self, points: Tensor, confidence: Tensor | None = None) -> dict[str, float]:
+        """Return, by attention, the share of B's variance that these images decide, see :func:`image_share`.
+
+        Near 0 the table acts as one without keypoints. Rotary positions without a bias have none, and are left out.
+
+        Args:
+            points, confidence: as for :meth:`set_keypoints`.
+
+        Raises:
+            KpstraError: the windows' frame is the image, and the network does not tell the size of its maps.
+        """
+        frames = points.shape[1] if points.ndim == 4 else 1
+        points = points.flatten(0, -3)
+        confidence = None if confidence is None else confidence.flatten(0, -2)
+        shares = {}
+        for name, attention in self.attentions.items():
+            rpe = attention.kprpe
+            if rpe.formulation == "none":
+                continue
+            factors = rpe.factors(points, confidence)
+            bias = rpe.bias(factors, 0) if isinstance(rpe, KeypointRPE) else rpe.frame_bias(factors, 0, frames)
+            shares[name] = image_share(bias).item()
+        return shares
 
     def load_reference(self, weight: Tensor, bias: Tensor) -> None:
         """Load the authors' linear layer for all attentions, (sum of heads*K, 2L) and (sum of heads*K,), in order."""

@@ -242,6 +242,48 @@ def test_formulations(build, formulation, grid):
     assert any(p.grad is not None and p.grad.any() for p in model.kprpe.parameters())
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{formulation: second_order, standardised: true, confidence: true}",
+        "{formulation: nonlinear}",
+        "{formulation: none, rotary: body}",
+        "{formulation: multihead, rotary: image, standardised: true, keypoints: constant}",
+    ],
+)
+@pytest.mark.parametrize("config", ["swingait2d_kprpe_gait3d", "swingait3d_kprpe_gait3d"])
+def test_forms_with_interaction(build, config, form):
+    """Every part learns, all but the constant pose follow the joints, and the mean pose is that of the first batch."""
+    model = build(f"opengait/{config}", *TINY, f"model_cfg.kprpe={form}")
+    model.get_optimizer(model.cfgs["optimizer_cfg"])
+    randomise(model)
+    embeddings(model, inputs(), training=True).square().mean().backward()
+    transformer = [p for p in model.transformer.parameters() if p.requires_grad]
+    assert all(p.grad is not None for p in transformer)
+    poses = [at.kprpe.pose for at in model.kprpe.attentions.values() if at.kprpe.pose is not None]
+    assert bool(poses) == (form != "{formulation: nonlinear}")
+    joints = inputs()[0][1]
+    for pose in poses:
+        x = (joints[..., 0] + 0.5) / 44
+        mean = (joints[..., 2] * x).sum((0, 1)) / joints[..., 2].sum((0, 1))
+        torch.testing.assert_close(pose.mean[:, 0], mean)
+        assert pose.count == 6
+    embeddings(model, inputs(seed=4), training=True)
+    assert all(pose.count == 6 for pose in poses)  # and of no later one
+    here = embeddings(model, inputs())
+    there = embeddings(model, ([inputs()[0][0], inputs(seed=7)[0][1]], *inputs()[1:]))
+    assert torch.allclose(here, there, atol=1e-6) == ("constant" in form)
+
+
+def test_what_the_images_decide_is_shown_in_tensorboard(build):
+    model = build("opengait/swingait3d_kprpe_gait3d", *TINY, "model_cfg.kprpe.formulation=second_order")
+    model.iteration = model.engine_cfg["log_iter"] - 1
+    summary = model.train()(inputs())["visual_summary"]
+    assert summary["scalar/kprpe/image_share"] == 0  # the tables are zero
+    randomise(model)
+    assert 0 < model(inputs())["visual_summary"]["scalar/kprpe/image_share"] < 1
+
+
 def test_confidence(build):
     """With confidence a joint of score 0 has no say; without it the score is not looked at."""
     for uses in ("false", "true"):
