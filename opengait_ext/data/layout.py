@@ -54,18 +54,12 @@ def _folders(folder: Path) -> list[os.DirEntry]:
 
 
 def check_output(output: Path, inputs: dict[str, Path]) -> None:
-    """Create ``output``.
+    """Refuse an output inside an input.
 
     Raises:
-        KpstraError: it lies inside an input, is no folder, or cannot be written.
+        KpstraError: names both.
     """
     place = output.resolve()
     for option, folder in inputs.items():
         if place.is_relative_to(folder.resolve()):
             raise KpstraError(f"--output {output}: lies inside {option} {folder}; give a folder outside the data")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise KpstraError(f"--output {output}: cannot be made: {error.strerror}") from error
-    if not os.access(output, os.W_OK | os.X_OK):
-        raise KpstraError(f"--output {output}: not writable")

@@ -9,7 +9,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +20,8 @@ from .files import disk_error, read_json, write_json
 from .settings import flatten
 
 RECORD, LOCK, SCRATCH = "settings.json", ".lock", ".partial"
+GOES_ON = "the same command goes on from there"
+WAIT = 3.0  # seconds: a killed run's worker processes hold its lock until they have ended
 
 
 @contextmanager
@@ -31,7 +33,7 @@ def claim(
     option: str = "--output",
     ignore: Sequence[str] = (),
     alone: bool = False,
-    wait: float = 0.0,
+    wait: float = WAIT,
 ) -> Iterator[IO[bytes]]:
     """Begin a folder with ``settings``, or go on with one that was begun with the same; lock it for the block.
 
@@ -48,13 +50,15 @@ def claim(
         wait: seconds to wait for another run's end.
 
     Yields:
-        The locked file; a child process that inherits it holds the lock on.
+        The locked file; a child process that inherits it holds the lock on when this one is killed.
 
     Raises:
         KpstraError: the folder was begun with other settings (all of them are named), holds other things, is used by
             another run, or cannot be written.
     """
     folder = Path(folder)
+    if os.path.isfile(folder):
+        raise KpstraError(f"{option} {folder}: is a file; give a folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder, option, wait) as lock:
@@ -62,24 +66,28 @@ def claim(
             yield lock
     except OSError as error:
         if reason := _reason(error, folder):
-            raise KpstraError(f"{option} {folder}: {reason}; once that is mended, the same command goes on") from error
+            raise KpstraError(f"{option} {folder}: {reason}; once that is mended, {GOES_ON}") from error
         raise
 
 
 @contextmanager
-def locked(folder: Path, option: str = "--output", wait: float = 0.0) -> Iterator[IO[bytes]]:
+def locked(folder: Path, option: str = "--output", wait: float = WAIT) -> Iterator[IO[bytes]]:
     """Keep other runs out of an existing folder for the block; see :func:`claim`.
 
     Raises:
         KpstraError: another run is at it.
     """
-    with open(folder / LOCK, "ab") as stream:
-        until = time.monotonic() + wait
-        while not _try_lock(stream):
-            if time.monotonic() >= until:
-                raise KpstraError(f"{option} {folder}: another run is writing to it; wait for its end")
-            time.sleep(0.1)
+    path, until = folder / LOCK, time.monotonic() + wait
+    while (stream := _lock(path)) is None:
+        if time.monotonic() >= until:
+            raise KpstraError(f"{option} {folder}: another run is writing to it; wait for its end")
+        time.sleep(0.1)
+    try:
         yield stream
+    finally:
+        with suppress(OSError):  # Windows removes no open file
+            path.unlink()
+        stream.close()
 
 
 @contextmanager
@@ -140,19 +148,26 @@ def _shown(settings: Mapping[str, Any], key: str) -> str:
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def _try_lock(stream: IO[bytes]) -> bool:
+def _lock(path: Path) -> IO[bytes] | None:
+    """Open and lock a file; None if another run has it, or had it and has removed it since it was opened here."""
+    stream = open(path, "ab")  # noqa: SIM115, closed by locked()
     try:
-        return lock_descriptor(stream.fileno(), blocking=False)
+        held = lock_descriptor(stream.fileno(), blocking=False)
+        if held and path.exists() and os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+            return stream
     except OSError as error:
-        if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):
-            raise
-        warnings.warn(f"{stream.name}: no locks on this file system: start one run at a time here", stacklevel=4)
-        return True
+        if error.errno in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):
+            warnings.warn(f"{path}: no locks on this file system: start one run at a time here", stacklevel=4)
+            return stream
+        stream.close()
+        raise
+    stream.close()
+    return None
 
 
 def _reason(error: OSError, folder: Path) -> str | None:
     """What went wrong with the folder, if the error is about it."""
-    if reason := disk_error(error):
-        return reason if error.filename is None else f"{error.filename}: {reason}"
-    inside = isinstance(error.filename, (str, os.PathLike)) and Path(error.filename).is_relative_to(folder)
-    return f"{error.filename}: {error.strerror}" if inside else None
+    if error.filename is None:
+        return disk_error(error)
+    is_inside = isinstance(error.filename, (str, os.PathLike)) and Path(error.filename).is_relative_to(folder)
+    return f"{error.filename}: {error.strerror}" if is_inside else None

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from plugins.benchmarks.walkers import Identity, Outfit, Scene, Sequence, render_colours
-from plugins.benchmarks.walkers.folder import claim
+from plugins.common.folders import claim, scratch
 from plugins.errors import KpstraError
 
 BASE = Path("market1501", "Market-1501-v15.09.15")
@@ -102,7 +102,7 @@ def write(output: Path, settings: Settings) -> int:
     """
     settings.check()
     written = 0
-    with claim(output, asdict(settings)) as scratch:
+    with claim(output, asdict(settings), record="walkers.json", alone=True), scratch(output) as partial:
         for folder in (TRAIN, QUERY, GALLERY):
             (output / BASE / folder).mkdir(parents=True, exist_ok=True)
         for identity in tqdm(range(settings.identities), unit="id", desc="walkers", dynamic_ncols=True):
@@ -112,7 +112,7 @@ def write(output: Path, settings: Settings) -> int:
                     continue
                 crop = cv2.cvtColor(settings.crop(identity, camera, number), cv2.COLOR_RGB2BGR)
                 data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
-                (scratch / path.name).write_bytes(data)
-                os.replace(scratch / path.name, path)
+                (partial / path.name).write_bytes(data)
+                os.replace(partial / path.name, path)
                 written += 1
     return written

@@ -18,12 +18,13 @@ import cv2
 import numpy as np
 
 from plugins.benchmarks.speed.measure import interleaved, ratios
+from plugins.common.files import replace_folder
 from plugins.errors import KpstraError
 
 from ...commands.demo import RAW
 from ...data.layout import find_sequences
 from ...data.prepare.run import prepare_one
-from ...data.prepare.sequence import FILES, images_of, put_in_place
+from ...data.prepare.sequence import FILES, images_of
 from ...host.find import find_host
 
 OURS, HOST = "kpstra, with keypoints", "OpenGait, silhouettes only"
@@ -113,7 +114,7 @@ def _measure(
         for name in names:
             _, written = prepare_one(silhouettes, poses, output, SIZE, name)
             if written:
-                put_in_place(written, output / name)
+                replace_folder(written, output / name)
 
     def pretreat(output: Path) -> None:
         for group in groups:

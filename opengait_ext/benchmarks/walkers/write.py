@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -15,8 +15,8 @@ import numpy as np
 from tqdm import tqdm
 
 from plugins.benchmarks.walkers import Alignment, alignment_errors, displace, render
-from plugins.benchmarks.walkers.folder import claim, put_files
-from plugins.common.files import atomic_write
+from plugins.common.files import atomic_folder, write_json
+from plugins.common.folders import claim, scratch
 from plugins.errors import KpstraError
 
 from ...data.prepare.poses import place
@@ -26,6 +26,7 @@ from ...data.prepare.silhouettes import Dropped, align_silhouette
 from .plan import Settings
 
 RAW_SIZE, SIZE = (128, 96), 64  # height and width of raw frames; height and width of prepared ones
+RECORD = "walkers.json"
 SILHOUETTES, POSES = "2D_Silhouettes", "2D_Poses"
 PARTITION = "partition.json"
 
@@ -47,10 +48,10 @@ def write(output: str | Path, settings: Settings, workers: int | None = None) ->
     if workers is not None and workers < 1:
         raise KpstraError(f"--workers {workers}: expected 1 or more")
     output, names = Path(output), settings.names()
-    with claim(output, settings.as_json()) as scratch:
+    with claim(output, settings.as_json(), record=RECORD, alone=True), scratch(output) as partial_folder:
         finished = _is_raw_written if settings.raw else is_written
         todo = [name for name in names if not finished(output, name)]
-        work = partial(write_sequence, output, scratch, settings)
+        work = partial(write_sequence, output, partial_folder, settings)
         started, frames = time.monotonic(), 0
         with (
             tqdm(
@@ -62,12 +63,11 @@ def write(output: str | Path, settings: Settings, workers: int | None = None) ->
                 frames += count
                 bar.set_postfix_str(f"{frames / (time.monotonic() - started):.0f} frames/s", refresh=False)
                 bar.update()
-        with atomic_write(output / PARTITION, "w") as stream:
-            stream.write(json.dumps(settings.partition(), indent=1) + "\n")
+        write_json(output / PARTITION, settings.partition())
     return frames
 
 
-def write_sequence(output: Path, scratch: Path, settings: Settings, name: str) -> int:
+def write_sequence(output: Path, scratch_folder: Path, settings: Settings, name: str) -> int:
     """Render and write one sequence; return its number of frames."""
     label, kind, _ = name.split("/")
     identity, number = int(label) - 1, int(kind.rpartition("videoid")[2])
@@ -77,14 +77,21 @@ def write_sequence(output: Path, scratch: Path, settings: Settings, name: str) -
         )
         images = {f"{t:04d}.png": cv2.imencode(".png", image)[1].tobytes() for t, image in enumerate(silhouettes)}
         poses = {f"{t:04d}.txt": _pose_line(frame).encode() for t, frame in enumerate(keypoints)}
-        put_files(scratch, poses, output / POSES / name)
-        put_files(scratch, images, output / SILHOUETTES / name)
+        put_files(poses, output / POSES / name, scratch_folder)
+        put_files(images, output / SILHOUETTES / name, scratch_folder)
     else:
         arrays = prepared(settings, identity, number)
         files = {file: pickle.dumps(array) for file, array in zip(FILES, arrays, strict=True)}
-        put_files(scratch, files, output / name)
+        put_files(files, output / name, scratch_folder)
         silhouettes = arrays[0]
     return len(silhouettes)
+
+
+def put_files(files: Mapping[str, bytes], target: Path, scratch_folder: Path) -> None:
+    """Write files into a folder that is there whole or not at all."""
+    with atomic_folder(target, scratch_folder) as folder:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
 
 
 def prepared(settings: Settings, identity: int, number: int) -> tuple[np.ndarray, np.ndarray]:

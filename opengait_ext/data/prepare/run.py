@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing as mp
 import os
 import sys
@@ -18,12 +17,13 @@ from typing import Any
 import cv2
 from tqdm import tqdm
 
-from plugins.common.files import atomic_write
+from plugins.common.files import write_json
+from plugins.common.folders import claim, scratch
 from plugins.common.processes import follow_parent, interrupts_held
 from plugins.errors import KpstraError
 
 from ..layout import check_output, find_sequences
-from .journal import REPORT, Journal, Record
+from .journal import REPORT, SETTINGS, Journal, Record
 from .report import add_up, make_report, summary
 from .sample import Sample, findings, raw_sample, refuse
 from .sequence import poses_of, prepare_sequence, write_sequence
@@ -95,7 +95,7 @@ def run(
     if workers is not None and workers < 1:
         raise KpstraError(f"--workers {workers}: expected 1 or more")
     try:
-        with Journal(output, settings) as journal:
+        with claim(output, settings, record=SETTINGS, alone=True), scratch(output), Journal(output) as journal:
             done = {name: journal.records[name] for name in names if journal.is_finished(name)}
             todo = [name for name in names if name not in done]
             started, frames = time.monotonic(), 0
@@ -116,8 +116,7 @@ def run(
                 journal.discard()
                 raise
             report = make_report([done[name] for name in names], settings, strays)
-            with atomic_write(output / REPORT, "w") as stream:
-                json.dump(report, stream, indent=1)
+            write_json(output / REPORT, report)
     except OSError as error:
         raise KpstraError(f"{error}; once that is mended, the same command goes on from there") from error
     return report

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import pickle
 import re
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
+from plugins.common.files import new_folder
+from plugins.common.folders import SCRATCH
 
 from ..body import count_body
 from ..layout import has_suffix
@@ -18,7 +20,6 @@ from .poses import JOINTS, fill_absent, place, read_pose
 from .silhouettes import Dropped, align_silhouette, read_silhouette
 
 FILES = ("0_sil.pkl", "1_keypoints.pkl")  # models read the first modality as silhouettes
-PARTIAL = ".partial"
 NUMBER = re.compile(r"(\d+)")
 
 Prepared = tuple[np.ndarray, np.ndarray, Counter]
@@ -81,20 +82,12 @@ def prepare_sequence(silhouettes: Path, poses: Path, size: int) -> Prepared:
 
 
 def write_sequence(output: Path, name: str, images: np.ndarray, keypoints: np.ndarray) -> Path:
-    """Write a sequence's files into a folder under ``<output>/.partial`` and return it."""
-    partial = output / PARTIAL / f"{name.replace('/', '__')}.{os.getpid()}"
-    partial.mkdir(parents=True)
+    """Write a sequence's files into a folder in the scratch folder of ``output``, and return it."""
+    partial = new_folder(output / SCRATCH, output / name)
     for file, array in zip(FILES, (images, keypoints), strict=True):
         with open(partial / file, "wb") as stream:
             pickle.dump(array, stream)
     return partial
-
-
-def put_in_place(partial: Path, target: Path) -> None:
-    """Turn a written folder into ``target``, whole or not at all; an older folder of that name is replaced."""
-    shutil.rmtree(target, ignore_errors=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(partial, target)
 
 
 def is_written(output: Path, name: str) -> bool:

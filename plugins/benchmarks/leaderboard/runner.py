@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import ctypes
-import json
+import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from ...common.files import atomic_write
+from ...common.files import read_json
+from ...common.folders import RECORD, claim
 from ...errors import KpstraError
 from .host import Host, Job
 from .table import Section
 
-try:
-    import fcntl
-except ImportError:  # not a Unix: two runners are not kept apart
-    fcntl = None
-
-SETTINGS, CONSOLE, LOCK = "settings.json", "console.txt", ".lock"
+CONSOLE = "console.txt"
 FINISHED, SKIPPED, FAILED = "finished", "already finished", "failed"
 DEATH_SIGNAL = 1  # Linux's PR_SET_PDEATHSIG
 
@@ -91,9 +86,9 @@ def run_jobs(host: Host, jobs: Sequence[Job], say: Callable[[str], None] = print
 
 def run_job(host: Host, job: Job, settings: Mapping[str, Any], say: Callable[[str], None]) -> str:
     """Give the host's commands until the folder holds a result; return whether there was anything to do."""
-    job.folder.mkdir(parents=True, exist_ok=True)
-    with locked(job.folder) as lock:
-        same_settings(job.folder / SETTINGS, settings, host)
+    changed = {key: value for key, value in host.settings.items() if key not in host.moving}
+    moving = ["changed", *(f"settings.{key}" for key in host.moving)]
+    with claim(job.folder, {"changed": changed, "settings": settings}, option="--results", ignore=moving) as lock:
         previous, command = None, host.next_command(job, settings)
         if command is None:
             return SKIPPED
@@ -120,7 +115,7 @@ def run_child(command: Sequence[str], console: Path, lock: IO | None = None) -> 
             stdout=stream,
             stderr=subprocess.STDOUT,
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-            pass_fds=[lock.fileno()] if lock else (),
+            pass_fds=[lock.fileno()] if lock and os.name == "posix" else (),
         )
         try:
             status = process.wait()
@@ -136,53 +131,19 @@ def run_child(command: Sequence[str], console: Path, lock: IO | None = None) -> 
         raise KpstraError(f"exit status {status}: {' '.join(said[-1:])} (see {console})")
 
 
-def same_settings(path: Path, settings: Mapping[str, Any], host: Host) -> None:
-    """Remember a run's settings when it begins; later refuse others, which would mix two experiments in one folder."""
-    now = {key: value for key, value in settings.items() if key not in host.moving}
-    now = json.loads(json.dumps(now, default=str))
-    if not path.is_file():
-        changed = {key: value for key, value in host.settings.items() if key not in host.moving}
-        with atomic_write(path, "w") as stream:
-            json.dump({"changed": changed, "settings": now}, stream, indent=1, sort_keys=True)
-        return
-    begun = read_settings(path)["settings"]
-    changed = [key for key in sorted({*begun, *now}) if begun.get(key) != now.get(key)]
-    if changed:
-        key = changed[0]
-        raise KpstraError(
-            f"{path.parent}: begun with {key} {begun.get(key)!r}, now {now.get(key)!r}; choose another "
-            "--results FOLDER, or delete this one"
-        )
+def read_changed(folder: Path) -> dict[str, Any]:
+    """Return the settings that the run in a folder was given beside its configuration.
 
-
-def read_settings(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the ``settings`` that a run was begun with, and which of them were ``changed`` on the command line."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return {key: dict(content[key]) for key in ("settings", "changed")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise KpstraError(f"{path}: not readable ({error}); delete its folder, or choose another --results") from error
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[IO | None]:
-    """Hold the folder for this process and the child that inherits the lock; another runner is a :class:`KpstraError`.
-
-    After a kill the lock is free as soon as the last of them is gone: that is waited for, for a few seconds.
+    Raises:
+        KpstraError: what is written there is no run's.
     """
-    if fcntl is None:
-        yield None
-        return
-    with (folder / LOCK).open("w") as lock:
-        for attempt in range(50):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if attempt == 49:
-                    raise KpstraError(f"{folder}: another process is at this run; wait for it") from error
-                time.sleep(0.1)
-        yield lock
+    path, expected = folder / RECORD, "a run's settings; delete its folder, or choose another --results"
+    if not path.is_file():
+        return {}
+    changed = read_json(path, expected).get("changed")
+    if not isinstance(changed, dict):
+        raise KpstraError(f"{path}: changed: {changed!r}: expected {expected}")
+    return changed
 
 
 def _die_with_parent() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .host import Complexity, Result
-from .runner import SETTINGS, read_settings, run_folder
+from .runner import read_changed, run_folder
 from .table import Row, Section
 
 
@@ -82,9 +82,7 @@ def collect(
 
 def changed_of(folder: Path) -> str:
     """Return the settings that the run in ``folder`` was given beside its configuration, as text."""
-    path = folder / SETTINGS
-    changed = read_settings(path)["changed"] if path.is_file() else {}
-    return ", ".join(f"{key}={value}" for key, value in changed.items())
+    return ", ".join(f"{key}={value}" for key, value in read_changed(folder).items())
 
 
 def seeds_of(section: Section, row: Row, results: Path) -> list[int]:

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean, stdev
 
-from ...common.files import atomic_write
+from ...common.files import atomic_write, read_json
+from ...common.folders import RECORD
 from .network import VARIANTS
 from .protocol import TESTS
-from .runs import SETTINGS, collect, read_json
+from .runs import OURS, collect
 
 CONTROL = "static"
 PAPER = {"absolute": {"clean": "98.1", "affine": "77.27"}}  # Fig. 1
@@ -112,7 +113,7 @@ def chart(accuracies: Accuracies, title: str):
 
 def write_report(folder: Path) -> str:
     """Write ``report.md`` and ``toy.png`` from the results in ``folder``; return the table."""
-    accuracies, settings = collect(folder), read_json(folder / SETTINGS)
+    accuracies, settings = collect(folder), read_json(folder / RECORD, OURS)
     what = f"{settings['digits']}: {settings['training digits']:,} in training, {settings['test digits']:,} in the test"
     tables = table(accuracies)
     tests = "\n".join(f"- **{name}**: {test.title}" for name, test in TESTS.items() if accuracies[name])

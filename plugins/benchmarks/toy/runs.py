@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
 
-from ...common.files import atomic_write
+from ...common.files import read_json, write_json
+from ...common.folders import claim
 from ...errors import KpstraError
 from .digits import Source
 from .network import VARIANTS
 from .protocol import TESTS, TRAINING
 from .train import RECIPE, accuracy, train
 
-SETTINGS = "settings.json"
+OURS = "a result of this command; delete it"
 LOG_EVERY = 10  # steps between two points of the TensorBoard curve
 
 
@@ -39,13 +39,9 @@ def make_runs(variants: Iterable[str], seeds: Iterable[int]) -> list[Run]:
     return [Run(p, v, s) for s in dict.fromkeys(seeds) for p in TRAINING for v in variants]
 
 
-def same_settings(folder: Path, source: Source, steps: int) -> None:
-    """Write the settings into a new folder; in an old one they must be the same.
-
-    Raises:
-        KpstraError: others were used there, or the file cannot be read or written.
-    """
-    now = {
+def settings_of(source: Source, steps: int) -> dict[str, Any]:
+    """Return what all runs of a folder share."""
+    return {
         "digits": source.name,
         "hash": source.fingerprint(),
         "training digits": len(source.train.labels),
@@ -55,19 +51,6 @@ def same_settings(folder: Path, source: Source, steps: int) -> None:
         "training": {name: motion._asdict() for name, motion in TRAINING.items()},
         "tests": {name: test.motion._asdict() for name, test in TESTS.items()},
     }
-    now = json.loads(json.dumps(now))
-    path = folder / SETTINGS
-    if not path.is_file():
-        with atomic_write(path, "w") as stream:
-            json.dump(now, stream, indent=1)
-        return
-    before = read_json(path)
-    for key, value in now.items():
-        if before.get(key) != value:
-            raise KpstraError(
-                f"{path}: begun with {key} {before.get(key)!r}, now {value!r}; choose another --output "
-                "FOLDER, or delete this one"
-            )
 
 
 def make_all(runs: Sequence[Run], source: Source, steps: int, folder: Path, device: torch.device) -> int:
@@ -82,15 +65,14 @@ def make_all(runs: Sequence[Run], source: Source, steps: int, folder: Path, devi
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise KpstraError("the toy's curves need tensorboard: pip install '.[toy]'") from error
-    same_settings(folder, source, steps)
-    missing = [run for run in runs if not result_path(folder, run).is_file()]
-    with tqdm(total=len(missing) * steps, unit="step", disable=not missing) as bar:
-        for number, run in enumerate(missing, 1):
-            bar.set_description(f"{number}/{len(missing)} {run}")
-            with SummaryWriter(str(folder / "tensorboard" / str(run)), purge_step=0) as writer:
-                result = make(run, source, steps, device, bar, writer)
-            with atomic_write(result_path(folder, run), "w") as stream:
-                json.dump(result, stream, indent=1)
+    with claim(folder, settings_of(source, steps)):
+        missing = [run for run in runs if not result_path(folder, run).is_file()]
+        with tqdm(total=len(missing) * steps, unit="step", disable=not missing) as bar:
+            for number, run in enumerate(missing, 1):
+                bar.set_description(f"{number}/{len(missing)} {run}")
+                with SummaryWriter(str(folder / "tensorboard" / str(run)), purge_step=0) as writer:
+                    result = make(run, source, steps, device, bar, writer)
+                write_json(result_path(folder, run), result)
     return len(missing)
 
 
@@ -126,27 +108,12 @@ def collect(folder: Path) -> dict[str, dict[str, dict[int, float]]]:
     """
     found: dict = {test: {variant: {} for variant in VARIANTS} for test in TESTS}
     for path in sorted((folder / "runs").glob("*.json")):
-        result = read_json(path)
+        result = read_json(path, OURS)
         try:
             for test, value in result["accuracy"].items():
                 found[test][result["variant"]][int(result["seed"])] = float(value)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise KpstraError(f"{path}: not a result of this command ({error!r}); delete it") from error
+            raise KpstraError(f"{path}: {error!r}: expected {OURS}") from error
     if not any(seeds for variants in found.values() for seeds in variants.values()):
         raise KpstraError(f"{folder}: no finished runs")
     return {t: {v: seeds for v, seeds in variants.items() if seeds} for t, variants in found.items()}
-
-
-def read_json(path: Path) -> dict:
-    """Read a file of this folder.
-
-    Raises:
-        KpstraError: it cannot be read.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise KpstraError(f"{path}: cannot be read ({error}); delete it") from error
-    if not isinstance(content, dict):
-        raise KpstraError(f"{path}: not a result of this command; delete it")
-    return content

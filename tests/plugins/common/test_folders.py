@@ -1,5 +1,6 @@
 """Folders of one set of settings and one run at a time."""
 
+import errno
 import json
 import os
 import subprocess
@@ -13,16 +14,17 @@ from plugins.errors import KpstraError
 SETTINGS = {"lr": 0.1, "model": {"depth": 4, "sizes": (1, 2)}, "root": "/a"}
 
 HOLDER = """
-import sys
+import subprocess, sys
 from plugins.common.folders import claim
-with claim(sys.argv[1], {}):
+with claim(sys.argv[1], {}) as lock:
+    subprocess.Popen([sys.executable, "-c", "input()"], pass_fds=[lock.fileno()], stderr=subprocess.DEVNULL)
     print(flush=True)
     sys.stdin.read()
 """
 
 
 def refuses(message, folder, **options):
-    with pytest.raises(KpstraError, match=message), claim(folder, SETTINGS, **options):
+    with pytest.raises(KpstraError, match=message), claim(folder, SETTINGS, **{"wait": 0, **options}):
         pytest.fail("entered")
 
 
@@ -67,29 +69,57 @@ def test_damaged_records(tmp_path, content):
 
 
 def test_one_run_at_a_time(tmp_path):
-    """Whoever inherits the lock holds it on after the run that took it is gone."""
-    with claim(tmp_path, {}) as lock:
+    with claim(tmp_path, {}):
         refuses("another run is writing to it; wait for its end", tmp_path)
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[lock.fileno()])
-    refuses("another run", tmp_path)
-    child.communicate(b"\n")
     with claim(tmp_path, {}):
         pass
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
 
 
-def test_a_killed_run_leaves_no_lock(tmp_path):
+def test_a_killed_run_leaves_no_lock_but_with_its_children(tmp_path):
+    """Whoever inherits the lock holds it on after the run that took it is gone."""
     run = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     run.stdout.readline()
     refuses("another run", tmp_path)
     run.kill()
+    run.wait()
+    refuses("another run", tmp_path)
+    run.stdin.close()  # the child's, too
     with claim(tmp_path, {}, wait=10):
-        run.communicate()
+        pass
+
+
+def test_a_lock_that_was_removed_meanwhile_is_none(tmp_path, monkeypatch):
+    """A run that opened the file before its holder removed it begins anew."""
+    from plugins.common import folders
+
+    taken = folders.lock_descriptor
+
+    def remove_first(descriptor, blocking):
+        monkeypatch.setattr(folders, "lock_descriptor", taken)
+        (tmp_path / ".lock").unlink()
+        return taken(descriptor, blocking=blocking)
+
+    monkeypatch.setattr(folders, "lock_descriptor", remove_first)
+    with claim(tmp_path, {}, wait=1):
+        assert (tmp_path / ".lock").exists()
+        refuses("another run", tmp_path)
+
+
+def test_file_systems_without_locks(tmp_path, monkeypatch):
+    def missing(*_, **__):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("plugins.common.folders.lock_descriptor", missing)
+    with pytest.warns(UserWarning, match="no locks on this file system"), claim(tmp_path, {}):
+        pass
 
 
 def test_places_that_cannot_be_used(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    for place, reason in (("file/a", "Not a directory"), ("file", "File exists"), ("a" * 300, "File name too long")):
+    for place, reason in (("file/a", "Not a directory"), ("a" * 300, "File name too long")):
         refuses(rf"--output {tmp_path}/{place}: .*{reason}; once that is mended", tmp_path / place)
+    refuses("file: is a file; give a folder", tmp_path / "file")
     with pytest.raises(KpstraError, match="gone: No such file"), claim(tmp_path / "b", {}):
         (tmp_path / "b" / "gone").read_bytes()
     with pytest.raises(FileNotFoundError), claim(tmp_path / "b", {}):

@@ -174,7 +174,7 @@ def test_other_settings_and_foreign_folders_are_refused(data, tmp_path, capsys):
     (data / "walkers.json").rename(tmp_path / "kept")
     (data / "walkers.json").write_text("torn{")
     make(data, expect=2)
-    assert "not settings of walkers" in capsys.readouterr().err
+    assert "walkers.json: damaged" in capsys.readouterr().err
     (tmp_path / "kept").replace(data / "walkers.json")
 
 

@@ -14,8 +14,9 @@ import pytest
 
 from plugins.benchmarks.leaderboard import Complexity, Host, Result, Row, Section
 from plugins.benchmarks.leaderboard.report import markdown, write_report
-from plugins.benchmarks.leaderboard.runner import FAILED, FINISHED, SKIPPED, locked, make_jobs, run_child, run_jobs
+from plugins.benchmarks.leaderboard.runner import FAILED, FINISHED, SKIPPED, make_jobs, run_child, run_folder, run_jobs
 from plugins.benchmarks.leaderboard.summary import Measured, collect
+from plugins.common.folders import locked
 from plugins.errors import KpstraError
 
 ROWS = (
@@ -80,9 +81,9 @@ def test_other_settings_do_not_enter_a_begun_folder(tmp_path):
     runs(tmp_path, ["a"], value="80")
     outcomes, _ = runs(tmp_path, ["a"], value="81")
     assert {outcome.state for outcome in outcomes.values()} == {FAILED}
-    assert "begun with value '80', now '81'; choose another --results" in outcomes["a", 0].message
+    assert "was begun with settings.value '80', not '81'; give the same settings" in outcomes["a", 0].message
     (tmp_path / "fake" / "a" / "seed0" / "settings.json").write_text("{")
-    assert "settings.json: not readable" in runs(tmp_path, ["a"])[0]["a", 0].message
+    assert "settings.json: damaged" in runs(tmp_path, ["a"])[0]["a", 0].message
 
 
 def test_what_cannot_be_run_is_named(tmp_path):
@@ -95,8 +96,10 @@ def test_what_cannot_be_run_is_named(tmp_path):
 
 
 def test_one_runner_a_folder(tmp_path):
-    with locked(tmp_path), pytest.raises(KpstraError, match="another process is at this run"), locked(tmp_path):
-        pass
+    folder = run_folder(tmp_path, SECTION, "a", 0)
+    folder.mkdir(parents=True)
+    with locked(folder):
+        assert "another run is writing" in runs(tmp_path, ["a"], [0])[0]["a", 0].message
 
 
 def test_a_child_dies_with_its_runner(tmp_path):

@@ -122,9 +122,9 @@ def test_few_digits_are_placed_several_times(few, monkeypatch):
 
 def test_other_settings_in_a_folder_are_refused(few, tmp_path):
     make_all([], few, 2, tmp_path, CPU)
-    with pytest.raises(KpstraError, match=r"settings\.json: begun with steps 2, now 3"):
+    with pytest.raises(KpstraError, match="was begun with steps 2, not 3; give the same settings"):
         make_all([], few, 3, tmp_path, CPU)
-    with pytest.raises(KpstraError, match="begun with digits 'a few'"):
+    with pytest.raises(KpstraError, match="was begun with digits 'a few'"):
         make_all([], few._replace(name="others"), 2, tmp_path, CPU)
 
 
@@ -194,7 +194,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(few, tmp_path, monkeypatch,
     (tmp_path / "file").touch()
     assert main(["toy", "--output", str(tmp_path / "file" / "o"), "--device", "cpu"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"python -m plugins toy: error: {tmp_path}/file/o/settings.json: ")
+    assert error.startswith(f"python -m plugins toy: error: --output {tmp_path}/file/o: ")
     assert error.count("\n") == 1
 
 
