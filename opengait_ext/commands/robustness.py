@@ -9,6 +9,7 @@ from pathlib import Path
 
 from plugins.common.arguments import Parser
 from plugins.common.files import atomic_write
+from plugins.common.folders import claim
 from plugins.errors import KpstraError
 
 from ..host.options import add_host
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
     from plugins.common.memory import keep_freed_memory
 
     from ..benchmarks.robustness.disturb import Disturbance
-    from ..benchmarks.robustness.store import Store, locked, record
+    from ..benchmarks.robustness.store import Store, record
     from ..benchmarks.robustness.sweep import CheckpointRun, measure, numbered, open_run, points
     from ..training.restore import quiet
     from ..training.session import session
@@ -98,10 +99,11 @@ def run(args: argparse.Namespace) -> None:
         if device == "cpu":
             keep_freed_memory()
         first = distributed.get_rank() == 0
-        with locked(args.output) if first else nullcontext():
-            joints = {"joint_noise": args.joint_noise, "joint_dropout": args.joint_dropout}
-            store = Store(args.output, {"host": host.kind, "probes_only": args.probes_only, **joints})
-            models = [open_run(host, device, one, args.overrides, args.probes_only) for one in runs]
+        models = [open_run(host, device, one, args.overrides, args.probes_only) for one in runs]
+        joints = {"joint_noise": args.joint_noise, "joint_dropout": args.joint_dropout}
+        setting = {"host": host.kind, "probes_only": args.probes_only, **joints}
+        with claim(args.output, setting) if first else nullcontext():
+            store = Store(args.output)
             for one, model in zip(runs, models, strict=True):
                 store.claim(one.key, record(one, model.cfgs))
             todo = [[p for p in wanted if store.find(one.key, p) is None] for one in runs]

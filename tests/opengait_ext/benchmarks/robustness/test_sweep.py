@@ -11,6 +11,7 @@ from opengait_ext.__main__ import PROGRAM, main
 from opengait_ext.benchmarks.robustness.crop import SIDES, cut, middle_column, refit
 from opengait_ext.benchmarks.robustness.disturb import KINDS, Disturbance, disturb, drop_joints
 from opengait_ext.benchmarks.robustness.report import chosen_metrics, curves, table
+from opengait_ext.benchmarks.robustness.store import read
 from opengait_ext.benchmarks.robustness.sweep import ALIGNED, CheckpointRun, Point, numbered, points
 from plugins.benchmarks.walkers import Identity, Sequence, displace, render
 from plugins.errors import KpstraError
@@ -195,10 +196,10 @@ def numbers(folder):
 def done(tmp_path_factory):
     """Small data, weights of both networks, and what the script printed."""
     root = write_data(tmp_path_factory.mktemp("gait"), frames=4)
-    for folder, content in (("begun", {"probes_only": True}), ("foreign", None)):
+    setting = {"host": "embedded", "probes_only": True, "joint_noise": 0.0, "joint_dropout": 0.0}
+    for folder, file, content in (("begun", "settings.json", setting), ("foreign", "robustness.json", None)):
         (root / folder).mkdir()
-        begun = content and {"format": 1, "setting": content, "runs": {}, "points": []}
-        (root / folder / "robustness.json").write_text(json.dumps(begun))
+        (root / folder / file).write_text(json.dumps(content))
     kprpe = weights(root, "KP-RPE")
     sweeps = [
         arguments(root, "--errors", "translation", "crop", "--severities", "0", "1"),
@@ -253,8 +254,8 @@ def test_what_is_finished_is_not_tested_again(done):
         (3, "opengait/pets_swingait2: no such configuration"),
         (4, "not a checkpoint of SwinGait2D"),
         (5, "was begun with probes_only True, not False"),
-        (6, "not numbers of opengait_ext.benchmarks.robustness"),
-        (7, "partition.json"),
+        (6, "expected numbers of `opengait-ext robustness`; give another --output"),
+        (7, "partition.json: is a file; give a folder"),
         (8, "run 'plain': was begun with checkpoint 'plain.pt', not 'KP-RPE.pt'"),
     ],
 )
@@ -303,3 +304,29 @@ def test_hosts_processes_and_workers_agree(done):
     assert one == sweep(root, "workers", *options, "--joint-dropout", "0.2", "data_cfg.num_workers=2")
     probes = sweep(root, "probes", *options, "--probes-only")
     assert probes["plain", "together", 1.0, 0] != one["plain", "together", 1.0, 0]
+
+
+POINT = {"run": "a", "error": "crop", "severity": 1.0, "seed": 0, "metrics": {"mAP": 0.0}}
+
+
+@pytest.mark.parametrize(
+    ("content", "is_ours"),
+    [
+        ({"format": 2, "runs": {"a": {}}, "points": [POINT]}, True),
+        ({"format": 1, "runs": {"a": {}}, "points": [POINT]}, False),
+        ({"format": 2, "runs": {}, "points": [POINT]}, False),
+        ({"format": 2, "runs": {"a": {}}, "points": [{**POINT, "metrics": {"mAP": "x"}}]}, False),
+        ({"format": 2, "runs": {"a": {}}, "points": [5]}, False),
+        ({"format": 2, "runs": {"a": {}}, "points": 5}, False),
+        ({"format": 2, "runs": 5, "points": []}, False),
+        ({}, False),
+    ],
+)
+def test_files_of_numbers(tmp_path, content, is_ours):
+    path = tmp_path / "robustness.json"
+    path.write_text(json.dumps(content))
+    if is_ours:
+        assert read(path) == content
+    else:
+        with pytest.raises(KpstraError, match=r"robustness.json: expected numbers of"):
+            read(path)
