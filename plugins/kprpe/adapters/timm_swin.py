@@ -37,7 +37,7 @@ class WindowAttention(KeypointAttention):
         if not has(block, "input_resolution", "shift_size"):
             raise KpstraError("the block around it has no input_resolution and shift_size, so its windows are unknown")
         if getattr(block, "dynamic_mask", False):
-            raise KpstraError("strict_img_size=False lets its maps change between batches: build it without")
+            raise KpstraError("its maps may change between batches: build the network with strict_img_size=True")
         return build_windowed(
             config, attention.num_heads, attention.window_size, block.shift_size, block.input_resolution
         )

@@ -38,9 +38,11 @@ class ViTAttention(KeypointAttention):
     def build(cls, attention: nn.Module, place: Place, config: KPRPEConfig) -> KeypointRPE:
         owner = _owner(place)
         if owner is None:
-            raise KpstraError("no module around it has patch_embed.grid_size, so its grid of tokens is unknown")
+            raise KpstraError(
+                "no module around it has patch_embed.grid_size and num_prefix_tokens, so its grid is unknown"
+            )
         if getattr(owner, "dynamic_img_size", False):
-            raise KpstraError("dynamic_img_size=True lets its grid change between batches: build it without")
+            raise KpstraError("its grid may change between batches: build the network with dynamic_img_size=False")
         if not isinstance(getattr(owner, "patch_drop", None), nn.Identity | None):
             raise KpstraError("patch_drop_rate drops tokens in training, and with them their places: set it to 0")
         if config.rotary != "none":
@@ -96,9 +98,10 @@ class BEiTAttention(ViTAttention):
 
     @classmethod
     def build(cls, attention: nn.Module, place: Place, config: KPRPEConfig) -> KeypointRPE:
+        rpe = super().build(attention, place, config)
         if config.mode == "replace" and has(_owner(place), "rel_pos_bias"):
             raise KpstraError("its blocks share one table of relative positions: mode must be 'add'")
-        return super().build(attention, place, config)
+        return rpe
 
 
 @register_adapter
@@ -111,13 +114,15 @@ class RelPosAttention(ViTAttention):
 
     @classmethod
     def build(cls, attention: nn.Module, place: Place, config: KPRPEConfig) -> KeypointRPE:
-        own = has(attention, "rel_pos")
+        rpe, own = super().build(attention, place, config), has(attention, "rel_pos")
         if config.mode == "add" and own:
             raise KpstraError("its own relative positions leave no room for a second bias: mode must be 'replace'")
         if config.mode == "replace" and not own and has(_owner(place), "shared_rel_pos"):
             raise KpstraError("its blocks share one table of relative positions: mode must be 'add'")
-        return super().build(attention, place, config)
+        return rpe
 
 
 def _owner(place: Place) -> nn.Module | None:
-    return next((m for m in reversed(place.ancestors) if hasattr(getattr(m, "patch_embed", None), "grid_size")), None)
+    """Return the vision transformer around an attention: it knows the grid of patches and the tokens before them."""
+    sized = (m for m in reversed(place.ancestors) if has(getattr(m, "patch_embed", None), "grid_size"))
+    return next((m for m in sized if has(m, "num_prefix_tokens")), None)
