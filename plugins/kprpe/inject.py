@@ -112,6 +112,7 @@ class KPRPEHandle:
             KpstraError: NaN or infinite values of joints that are not absent.
         """
         poses = [a.kprpe.pose for a in self.attentions.values() if a.kprpe.pose is not None]
+        check_keypoints(points.flatten(0, -3), None if confidence is None else confidence.flatten(0, -2))
         if poses:
             mean, spread = moments(points, confidence)
             for pose in poses:
@@ -200,7 +201,7 @@ def inject_kprpe(module: nn.Module, config: KPRPEConfig | Mapping, **overrides) 
     built = {name: _build(attention, adapter, places[name], config) for name, (attention, adapter) in found.items()}
     first = next(iter(built.values()))
     for name, (attention, adapter) in found.items():
-        rpe, device = built[name], next(attention.parameters()).device
+        rpe, weight = built[name], next(attention.parameters())
         for shared in rpe.shared_parameters():  # one table, or one hidden layer, for all attentions
             setattr(rpe, shared, getattr(first, shared))
         tables = {table: getattr(attention, table) for table in adapter.replaces if has(attention, table)}
@@ -208,7 +209,7 @@ def inject_kprpe(module: nn.Module, config: KPRPEConfig | Mapping, **overrides) 
         for table in removed:
             setattr(attention, table, None)
         attention.__class__ = adapted(adapter, type(attention))
-        attention.kprpe = rpe.to(device)
+        attention.kprpe = rpe.to(weight.device, torch.promote_types(weight.dtype, torch.float32))
         attention.kprpe_context, attention.kprpe_removed = context, removed
         attention.kprpe_adds = config.mode == "add" and bool(tables)
         attention.kprpe_scales = config.scale_bias

@@ -15,12 +15,28 @@ def build_global(config: KPRPEConfig, heads: int, grid: Sequence[int], prefix_to
 
 
 def build_windowed(
-    config: KPRPEConfig, heads: int, window: Sequence[int], shift: Sequence[int], feature_size: Sequence[int] | None
+    config: KPRPEConfig,
+    heads: int,
+    window: Sequence[int],
+    shift: Sequence[int],
+    feature_size: Sequence[int] | None,
+    roll_first: bool = False,
 ) -> WindowedKeypointRPE:
-    """Return KP-RPE for windows of (rows, columns) or (frames, rows, columns); the latter shrink to short axes."""
+    """Return KP-RPE for windows of (rows, columns) or (frames, rows, columns); the latter shrink to short axes.
+
+    ``roll_first``: see :class:`WindowedKeypointRPE`.
+    """
     size, shrink = None if feature_size is None else tuple(feature_size), len(window) == 3
     return WindowedKeypointRPE(
-        config.num_keypoints, size, window, heads, [shift], grid=config.windows_grid, shrink=shrink, **_shared(config)
+        config.num_keypoints,
+        size,
+        window,
+        heads,
+        [shift],
+        grid=config.windows_grid,
+        shrink=shrink,
+        roll_first=roll_first,
+        **_shared(config),
     )
 
 

@@ -38,9 +38,8 @@ class WindowAttention(KeypointAttention):
             raise KpstraError("the block around it has no input_resolution and shift_size, so its windows are unknown")
         if getattr(block, "dynamic_mask", False):
             raise KpstraError("its maps may change between batches: build the network with strict_img_size=True")
-        return build_windowed(
-            config, attention.num_heads, attention.window_size, block.shift_size, block.input_resolution
-        )
+        window, size = attention.window_size, block.input_resolution
+        return build_windowed(config, attention.num_heads, window, block.shift_size, size, roll_first=True)
 
     def attend(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """As the host's; ``mask`` is (windows of an image, n, n) or None."""

@@ -37,11 +37,14 @@ def effective_window(
     return used, tuple(0 if size <= w else s for size, w, s in sizes)
 
 
-def partition(x: Tensor, window: Sequence[int], shift: Sequence[int]) -> Tensor:
+def partition(x: Tensor, window: Sequence[int], shift: Sequence[int], roll_first: bool = False) -> Tensor:
     """Pad, roll and cut (..., H, W, C) into Swin's windows: (..., windows, h * w, C); padding is zero."""
     (height, width), (h, w) = x.shape[-3:-1], window
-    x = F.pad(x, (0, 0, 0, -width % w, 0, -height % h))
-    x = torch.roll(x, (-shift[0], -shift[1]), dims=(-3, -2))
+    padding, steps = (0, 0, 0, -width % w, 0, -height % h), (-shift[0], -shift[1])
+    if roll_first:
+        x = F.pad(torch.roll(x, steps, dims=(-3, -2)), padding)
+    else:
+        x = torch.roll(F.pad(x, padding), steps, dims=(-3, -2))
     x = x.unflatten(-2, (-1, w)).unflatten(-4, (-1, h))  # ..., H/h, h, W/w, w, C
     return x.transpose(-4, -3).flatten(-3, -2).flatten(-4, -3)
 
@@ -96,6 +99,7 @@ class WindowedKeypointRPE(KeypointTable):
         grid: see above; ``None`` for the formulation's default.
         formulation, distance, ratio, standardised, keypoints, rotary: see :class:`KeypointRPE`.
         shrink: windows longer than an axis shrink to it, as OpenGait's and torchvision's 3-D windows do.
+        roll_first: the features are rolled before they are padded, and by ``shifts`` as they are (timm).
     """
 
     def __init__(
@@ -110,6 +114,7 @@ class WindowedKeypointRPE(KeypointTable):
         distance: str = "product",
         ratio: float = 1.9,
         shrink: bool = False,
+        roll_first: bool = False,
         standardised: bool = False,
         keypoints: str = "given",
         rotary: str = "none",
@@ -128,6 +133,7 @@ class WindowedKeypointRPE(KeypointTable):
         self.shifts = [tuple(shift) if over_time else (0, *shift) for shift in shifts]
         self.over_time = time is not None
         self.grid, self.distance, self.ratio, self.shrink = grid, distance, ratio, shrink
+        self.roll_first = roll_first
         self.register_buffer("index", index.clone(), persistent=False)
 
     def factors(self, keypoints: Tensor, confidence: Tensor | None = None, finite: bool = False) -> Factors:
@@ -272,10 +278,10 @@ class WindowedKeypointRPE(KeypointTable):
         if self.grid == "window":
             return patch_centres(*plane).repeat(time, 1).unsqueeze(0).to(device), None
         grid = patch_centres(*feature_size).view(*feature_size, 2).to(device)
-        centres = partition(grid, plane, shift[1:]).repeat(1, time, 1)
+        centres = partition(grid, plane, shift[1:], self.roll_first).repeat(1, time, 1)
         if not any(-size % w for size, w in zip(feature_size, plane, strict=True)):
             return centres, None
-        real = partition(torch.ones(*feature_size, 1, device=device), plane, shift[1:])
+        real = partition(torch.ones(*feature_size, 1, device=device), plane, shift[1:], self.roll_first)
         return centres, real.squeeze(-1).repeat(1, time)
 
     def _index(self, window: tuple) -> Tensor:
@@ -285,6 +291,8 @@ class WindowedKeypointRPE(KeypointTable):
         return relative_buckets(*window[1:], self.distance, self.ratio, time)[0].to(self.index.device)
 
     def _effective(self, layer: int, frames: int, feature_size: tuple) -> tuple[tuple, tuple]:
+        if self.roll_first:
+            return self.window_size, self.shifts[layer]
         return effective_window((frames, *feature_size), self.window_size, self.shifts[layer], self.shrink)
 
 
