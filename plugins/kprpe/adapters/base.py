@@ -162,7 +162,7 @@ class KeypointAttention:
         if rpe.rotary == "none":
             return None
         keypoints, size = self.keypoints_of(images), feature_size or rpe.feature_size
-        key = (rpe.window_size, rpe.shifts[0], frames, size, head_dim)
+        key = (rpe.window_size, rpe.shifts[0], rpe.roll_first, frames, size, head_dim)
         return self.kprpe_context.once(key, lambda: rpe.rotation(*keypoints, head_dim, 0, frames, size))
 
     def window_bias(self, images: int, frames: int = 1, feature_size: tuple[int, int] | None = None) -> Tensor | None:
