@@ -149,7 +149,7 @@ class OpenGaitHost(Host):
     @staticmethod
     def describe(config: Path, name: str, data: str) -> Description:
         """Read the card's sentences off the YAML file."""
-        from ..settings.load import read_yaml
+        from plugins.common.settings import read_yaml
 
         settings = read_yaml(config)
         trainer, optimizer = settings["trainer_cfg"], settings["optimizer_cfg"]

@@ -35,13 +35,15 @@ def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[st
     import numpy as np
     import torch
 
+    from plugins.common.settings import read_yaml
+
     from ..data.inspection import sequences
     from ..data.joint_transform import build_joint_transform
     from ..data.prepare import prepare
     from ..host.find import find_host
     from ..pictures.bias import draw, tables
     from ..pictures.sheet import overlay_sheet
-    from ..settings.load import read_yaml, set_value
+    from ..settings.load import apply_override
     from ..training.hosted import read_checkpoint
     from ..training.launch import Run, launch
 
@@ -50,7 +52,7 @@ def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[st
     settings = read_yaml(resolve_config(CONFIG))
     overrides = [f"data_cfg.dataset_root={data}", *overrides]
     for override in overrides:
-        set_value(settings, override)
+        apply_override(settings, override)
     options = {"host": host, "device": device, "workdir": str(output), "overrides": overrides}
     launch(Run(CONFIG, "train", **options))
     measured = launch(Run(CONFIG, "test", **options)) or {}

@@ -10,11 +10,14 @@ from typing import Any
 import yaml
 
 from plugins.common.files import resolve_config
+from plugins.common.settings import read_yaml, set_value
 from plugins.errors import KpstraError
 
 from ..host.active import ActiveHost
 from ..host.find import Host
 from .schema import check
+
+SECTIONS = "sections such as `data_cfg:` and `model_cfg:`"
 
 
 def load_settings(host: ActiveHost, config: str, overrides: Sequence[str], restore: int = 0) -> dict[str, Any]:
@@ -31,53 +34,26 @@ def load_settings(host: ActiveHost, config: str, overrides: Sequence[str], resto
     path = resolve_config(config)
     defaults = read_yaml(host.root / "configs" / "default.yaml")
     settings = copy.deepcopy(defaults)
-    host.utils.MergeCfgsDict(read_yaml(path), settings)
+    host.utils.MergeCfgsDict(read_yaml(path, SECTIONS), settings)
     check(host, settings, defaults, str(path))
     for override in overrides:
-        set_value(settings, override)
+        apply_override(settings, override)
         check(host, settings, defaults, "command line")
     if restore:
         settings["trainer_cfg"]["restore_hint"] = settings["evaluator_cfg"]["restore_hint"] = restore
     return settings
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a mapping; anything else is a :class:`KpstraError` that names the file."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise KpstraError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise KpstraError(f"{path}: expected sections such as `data_cfg:` and `model_cfg:`, found {content!r}")
-    return content
-
-
-def set_value(settings: dict[str, Any], override: str) -> None:
+def apply_override(settings: dict[str, Any], override: str) -> None:
     """Set one value of the settings by ``section.key=value``, in place."""
     key, equals, text = override.partition("=")
     if not equals:
         raise KpstraError(f"command line: {override!r}: expected section.key=value, such as data_cfg.dataset_root=DATA")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (ValueError, yaml.YAMLError) as error:
         raise KpstraError(f"command line: {key}: {text!r} is not YAML") from error
-    *parents, last = key.split(".")
-    node: Any = settings
-    for depth, part in enumerate(parents):
-        if isinstance(node, list):
-            part = _position(node, part, key)
-        elif node.get(part) is None:
-            node[part] = {}
-        node = node[part]
-        if not isinstance(node, (dict, list)):
-            raise KpstraError(f"command line: {key}: {'.'.join(parents[: depth + 1])} is {node!r}, no section")
-    node[_position(node, last, key) if isinstance(node, list) else last] = value
-
-
-def _position(items: list, part: str, key: str) -> int:
-    if not part.isdigit() or int(part) >= len(items):
-        raise KpstraError(f"command line: {key}: {part!r}: expected a number from 0 to {len(items) - 1}")
-    return int(part)
+    set_value(settings, key, value)
 
 
 def resolve_paths(settings: dict, host: Host, phase: str) -> Path:

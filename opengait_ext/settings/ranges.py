@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from functools import reduce
-from operator import getitem
+from collections.abc import Mapping
 from typing import Any
 
 from plugins.common.processes import MOST_WORKERS
+from plugins.common.settings import flatten
 from plugins.errors import KpstraError, one_of
 
 METRICS = ("euc", "cos")
@@ -42,12 +41,12 @@ def check_ranges(settings: Mapping[str, Any], source: str) -> None:
     Raises:
         KpstraError: names source, key and value.
     """
-    for key, value in leaves(settings):
+    values = flatten(settings)
+    for key, value in flatten(settings, lists=True).items():
         if isinstance(value, float) and not math.isfinite(value):
             raise KpstraError(f"{source}: {key}: {value!r}: expected a number")
     for key, least in WHOLE.items():
-        *sections, last = key.split(".")
-        value = reduce(getitem, sections, settings).get(last)
+        value, last = values.get(key), key.rpartition(".")[2]
         is_path = last == "restore_hint" and isinstance(value, str)
         if value is not None and not is_path and not _whole(value, least):
             raise KpstraError(f"{source}: {key}: {value!r}: expected a whole number of at least {least}")
@@ -70,15 +69,6 @@ def check_sampler(sampler: Mapping[str, Any], where: str) -> None:
     shortest, longest = sampler.get("frames_num_min", 1), sampler.get("frames_num_max", math.inf)
     if longest is not None and shortest is not None and longest < shortest:
         raise KpstraError(f"{where}.frames_num_max: {longest!r}: below frames_num_min {shortest!r}")
-
-
-def leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (dotted key, value) of all that is no section and no list; of an empty one, itself."""
-    if isinstance(node, (Mapping, list)) and node:
-        for name, value in node.items() if isinstance(node, Mapping) else enumerate(node):
-            yield from leaves(value, f"{key}.{name}" if key else str(name))
-    else:
-        yield key, node
 
 
 def _whole(value: Any, least: int) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from plugins.common.settings import known_keys
 from plugins.errors import KpstraError, nearest, one_of
 
 from ..data.joint_transform import build_joint_transform
@@ -60,19 +61,19 @@ def check(host: ActiveHost, settings: Mapping[str, Any], defaults: Mapping[str, 
     Raises:
         KpstraError: unknown key, wrong type, unknown name of a class, or a value out of range.
     """
-    known_keys(settings, defaults, f"{source}: ")
+    known_keys(settings, defaults, source)
     same_types(settings, defaults, f"{source}: ")
     for section, extra in BEYOND_DEFAULTS.items():
-        known_keys(settings[section], [*defaults[section], *extra], f"{source}: {section}.")
+        known_keys(settings[section], [*defaults[section], *extra], f"{source}: {section}")
         if "sampler" in settings[section]:
-            known_keys(settings[section]["sampler"], SAMPLER, f"{source}: {section}.sampler.")
+            known_keys(settings[section]["sampler"], SAMPLER, f"{source}: {section}.sampler")
     check_losses(host, settings["loss_cfg"], f"{source}: loss_cfg")
     for section, key, module in (
         ("optimizer_cfg", "solver", torch.optim),
         ("scheduler_cfg", "scheduler", torch.optim.lr_scheduler),
     ):
         known = arguments(named(module, settings[section][key], f"{source}: {section}.{key}"))
-        known_keys(settings[section], [*known, *defaults[section]], f"{source}: {section}.")
+        known_keys(settings[section], [*known, *defaults[section]], f"{source}: {section}")
     for section in ("trainer_cfg", "evaluator_cfg"):
         build_joint_transform(settings[section].get("joint_transform"), f"{source}: {section}.joint_transform")
         transforms = settings[section]["transform"]
@@ -97,15 +98,6 @@ def check_values(settings: Mapping[str, Any], source: str) -> None:
         )
 
 
-def known_keys(mapping: Any, known: Sequence[str] | Mapping, where: str) -> None:
-    """Refuse a key that is not known, and what has no keys."""
-    if not isinstance(mapping, Mapping):
-        raise KpstraError(f"{where.rstrip('.: ')}: {mapping!r}: expected keys and values")
-    for key in mapping:
-        if key not in known:
-            raise KpstraError(f"{where}{key}: unknown key{nearest(key, known)}")
-
-
 def same_types(settings: Mapping, defaults: Mapping, where: str) -> None:
     """Refuse a value whose type is not that of the host's default."""
     for key, default in defaults.items():
@@ -121,9 +113,9 @@ def same_types(settings: Mapping, defaults: Mapping, where: str) -> None:
 def check_losses(host: ActiveHost, losses: Sequence | Mapping, where: str) -> None:
     """Refuse an unknown loss, or one with unknown arguments."""
     for i, loss in enumerate([losses] if isinstance(losses, Mapping) else losses):
-        known_keys(loss, loss, f"{where}.{i}.")
+        known_keys(loss, loss, f"{where}.{i}")
         cls = named(host.losses, loss.get("type"), f"{where}.{i}.type")
-        known_keys(loss, [*arguments(cls), "type", "log_prefix", "gather_and_scale"], f"{where}.{i}.")
+        known_keys(loss, [*arguments(cls), "type", "log_prefix", "gather_and_scale"], f"{where}.{i}")
         if not isinstance(loss.get("log_prefix"), str) or not loss["log_prefix"]:
             raise KpstraError(f"{where}.{i}.log_prefix: {loss.get('log_prefix')!r}: expected a name")
         for key, value in loss.items():

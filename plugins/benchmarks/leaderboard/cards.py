@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ...common.files import atomic_write
+from ...common.settings import read_yaml
 from ...errors import KpstraError
 from .host import Complexity, Host
 from .report import NOT_MEASURED
 from .summary import Line, collect
-from .table import Row, Section, read_table, read_yaml
+from .table import Row, Section, read_table
 
 TABLES = ("leaderboard.yaml", "leaderboard_pets.yaml")
 DATA_FILE, DATA_KEYS = "data.yaml", ("configs", "name", "root", "needed", "obtained")

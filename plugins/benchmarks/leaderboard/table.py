@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ...common.files import resolve_config
+from ...common.settings import known_keys, read_yaml
 from ...errors import KpstraError, nearest
 
 SECTION_KEYS = ("title", "source", "metrics", "data", "rows")
@@ -76,8 +74,8 @@ def read_table(name: str, section: str) -> Section:
     if section not in content:
         raise KpstraError(f"{path}: no section {section!r}; there are {', '.join(map(str, content)) or 'none'}")
     where, given = f"{path}: {section}", content[section]
-    _known(given, SECTION_KEYS, where, required=("title", "metrics", "rows"))
-    _known(given["metrics"], given["metrics"], f"{where}.metrics")
+    known_keys(given, SECTION_KEYS, where, required=("title", "metrics", "rows"))
+    known_keys(given["metrics"], given["metrics"], f"{where}.metrics")
     if not isinstance(given["rows"], list) or not given["rows"]:
         raise KpstraError(f"{where}.rows: {given['rows']!r}: expected a list of rows")
     rows = tuple(_row(row, given["metrics"], f"{where}.rows.{i}") for i, row in enumerate(given["rows"]))
@@ -96,19 +94,8 @@ def read_table(name: str, section: str) -> Section:
     )
 
 
-def read_yaml(path: Path) -> Any:
-    """Read a YAML file with a mapping at its top; anything else is a :class:`KpstraError` that names the file."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise KpstraError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise KpstraError(f"{path}: expected keys and values, found {content!r}")
-    return content
-
-
 def _row(given: Any, metrics: Mapping[str, str], where: str) -> Row:
-    _known(given, ROW_KEYS, where, required=("name", "config"))
+    known_keys(given, ROW_KEYS, where, required=("name", "config"))
     where = f"{where} ({given['name']})"
     for key in ("name", "label", "config", "warm_start"):
         if not isinstance(given.get(key), (str, type(None))) or (key == "name" and not given[key]):
@@ -120,7 +107,7 @@ def _row(given: Any, metrics: Mapping[str, str], where: str) -> Row:
         raise KpstraError(f"{where}.tables: {tables!r}: expected a list of numbers")
     numbers = {"paper": metrics, "complexity": COMPLEXITY_KEYS}
     for key, known in numbers.items():
-        _known(given.get(key, {}), known, f"{where}.{key}")
+        known_keys(given.get(key, {}), known, f"{where}.{key}")
         for name, value in given.get(key, {}).items():
             if type(value) not in (int, float) or value < 0:
                 raise KpstraError(f"{where}.{key}.{name}: {value!r}: expected a number from 0")
@@ -138,14 +125,3 @@ def _row(given: Any, metrics: Mapping[str, str], where: str) -> Row:
         dict(given.get("complexity", {})),
         given.get("warm_start"),
     )
-
-
-def _known(mapping: Any, known: Sequence[str] | Mapping, where: str, required: Sequence[str] = ()) -> None:
-    if not isinstance(mapping, dict):
-        raise KpstraError(f"{where}: {mapping!r}: expected keys and values")
-    for key in mapping:
-        if key not in known:
-            raise KpstraError(f"{where}.{key}: unknown key{nearest(key, known)}; known: {', '.join(known)}")
-    for key in required:
-        if key not in mapping:
-            raise KpstraError(f"{where}: `{key}` is missing")

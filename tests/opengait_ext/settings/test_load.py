@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from opengait_ext.settings.load import load_settings, read_yaml, resolve_paths
+from opengait_ext.settings.load import load_settings, resolve_paths
+from plugins.common.settings import read_yaml
 from plugins.errors import KpstraError
 from plugins.kprpe import KPRPEConfig
 
