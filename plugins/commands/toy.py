@@ -34,9 +34,9 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Make the runs that are missing and report on all of the folder."""
     from ..benchmarks.toy.digits import from_mnist, from_npz, from_sklearn
-    from ..benchmarks.toy.network import VARIANTS
     from ..benchmarks.toy.report import write_report
     from ..benchmarks.toy.runs import make_all, make_runs
+    from ..benchmarks.toy.variants import VARIANTS
     from ..common.memory import keep_freed_memory
 
     for variant in args.variants:

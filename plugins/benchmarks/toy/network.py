@@ -12,28 +12,18 @@ from ...errors import KpstraError, one_of
 from ...kprpe import inject_kprpe, relative_buckets
 from ...kprpe.position.lookup import lookup
 from .affine import CANVAS
+from .variants import VARIANTS
 
 PATCH, DIM, DEPTH, HEADS, RATIO = 5, 48, 2, 3, 2
 GRID = (CANVAS // PATCH, CANVAS // PATCH)
 POINTS = 5
 MEAN, STD = 0.1, 0.3  # of a canvas, about
 
-VARIANTS = {
-    "absolute": "absolute PE",
-    "drawn": "absolute PE, keypoints drawn",
-    "rpe": "+ RPE",
-    "irpe": "+ iRPE",
-    "kprpe-absolute": "+ KP-RPE, absolute f(P)",
-    "kprpe-relative": "+ KP-RPE, relative f(P)",
-    "kprpe-multihead": "+ KP-RPE, multihead relative f(P)",
-    "static": "+ per-query table, no keypoints (control)",
-}
-
 
 class ToyNetwork(nn.Module):
     """timm's ViT with learned absolute position embeddings; a variant adds to them.
 
-    All variants of a seed start with the same weights, and their tables at zero.
+    All variants of a seed start with the same weights, and their tables at zero. Training begins with :meth:`fit_pose`.
 
     Args:
         variant: one of ``VARIANTS``.
@@ -53,9 +43,8 @@ class ToyNetwork(nn.Module):
         if variant in ("rpe", "irpe"):
             for block in self.vit.blocks:
                 block.attn = (RelativeAttention if variant == "rpe" else ContextualAttention)(block.attn)
-        elif variant == "static" or variant.startswith("kprpe-"):
-            formulation = variant.removeprefix("kprpe-")
-            self.handle = inject_kprpe(self.vit, {"num_keypoints": POINTS, "formulation": formulation})
+        elif VARIANTS[variant].kprpe is not None:
+            self.handle = inject_kprpe(self.vit, {"num_keypoints": POINTS, **VARIANTS[variant].kprpe})
 
     def forward(self, canvases: Tensor, keypoints: Tensor) -> Tensor:
         """Return logits (B, 10) of canvases (B, 1, 40, 40) in [0, 1] with keypoints (B, 5, 2) in [0, 1]."""
@@ -63,6 +52,11 @@ class ToyNetwork(nn.Module):
             canvases = draw_keypoints(canvases, keypoints)
         with self.handle.set_keypoints(keypoints) if self.handle else nullcontext():
             return self.vit((canvases - MEAN) / STD)
+
+    def fit_pose(self, keypoints: Tensor) -> None:
+        """Give KP-RPE the mean pose and the spread of keypoints (B, 5, 2) as training will have them."""
+        if self.handle:
+            self.handle.fit_pose(keypoints)
 
     def tables(self) -> list[nn.Parameter]:
         """Return the parameters of the attention biases; they take no weight decay."""

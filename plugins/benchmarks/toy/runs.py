@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +14,9 @@ from ...common.files import read_json, write_json
 from ...common.folders import claim
 from ...errors import KpstraError
 from .digits import Source
-from .network import VARIANTS
 from .protocol import TESTS, TRAINING
-from .train import RECIPE, accuracy, train
+from .train import RECIPE, accuracy, image_share, train
+from .variants import VARIANTS
 
 OURS = "a result of this command; delete it"
 LOG_EVERY = 10  # steps between two points of the TensorBoard curve
@@ -92,7 +92,8 @@ def make(run: Run, source: Source, steps: int, device: torch.device, bar: tqdm, 
         writer.add_scalar(f"accuracy/{name}", value, steps)
     parameters = sum(p.numel() for p in network.parameters())
     seconds = round(time.monotonic() - began, 1)
-    return {**run._asdict(), "parameters": parameters, "seconds": seconds, "accuracy": accuracies}
+    share = image_share(network, source.test, run.protocol, device)
+    return {**run._asdict(), "parameters": parameters, "seconds": seconds, "accuracy": accuracies, "image share": share}
 
 
 def result_path(folder: Path, run: Run) -> Path:
@@ -107,8 +108,7 @@ def collect(folder: Path) -> dict[str, dict[str, dict[int, float]]]:
         KpstraError: no results, or a file that cannot be read.
     """
     found: dict = {test: {variant: {} for variant in VARIANTS} for test in TESTS}
-    for path in sorted((folder / "runs").glob("*.json")):
-        result = read_json(path, OURS)
+    for path, result in results(folder):
         try:
             for test, value in result["accuracy"].items():
                 found[test][result["variant"]][int(result["seed"])] = float(value)
@@ -117,3 +117,18 @@ def collect(folder: Path) -> dict[str, dict[str, dict[int, float]]]:
     if not any(seeds for variants in found.values() for seeds in variants.values()):
         raise KpstraError(f"{folder}: no finished runs")
     return {t: {v: seeds for v, seeds in variants.items() if seeds} for t, variants in found.items()}
+
+
+def collect_shares(folder: Path) -> dict[str, list[float]]:
+    """Return the shares of B's variance that images decide, of all finished runs that have one, by variant."""
+    found: dict[str, list[float]] = {}
+    for _, result in results(folder):
+        if result.get("image share") is not None:
+            found.setdefault(result["variant"], []).append(result["image share"])
+    return found
+
+
+def results(folder: Path) -> Iterator[tuple[Path, dict]]:
+    """Yield the finished runs of a folder with their files."""
+    for path in sorted((folder / "runs").glob("*.json")):
+        yield path, read_json(path, OURS)

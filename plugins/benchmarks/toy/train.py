@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from statistics import mean
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,7 @@ RECIPE = {
 }
 TEST_CANVASES = 1000  # at least: fewer digits are placed several times
 TEST_BATCH = 500
+POSES = 1000  # behind the mean pose, and the share of the bias's variance
 
 
 def train(
@@ -47,6 +49,7 @@ def train(
     """
     torch.manual_seed(seed)
     network = ToyNetwork(variant).to(device).train()
+    network.fit_pose(poses(source.train, protocol, device))
     tables = network.tables()
     others = [p for p in network.parameters() if all(p is not table for table in tables)]
     groups = [{"params": others, "weight_decay": RECIPE["weight decay"], "lr": RECIPE["learning rate"]}]
@@ -70,6 +73,20 @@ def train(
             raise KpstraError(f"{variant}, {protocol}, seed {seed}: the loss of step {step} is no number")
         note(step, value)
     return network
+
+
+def poses(digits: Digits, protocol: str, device: torch.device) -> Tensor:
+    """Return keypoints (POSES, 5, 2) as training has them, the same for all seeds."""
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.arange(POSES) % len(digits.labels)
+    picked = Digits(*(part[chosen] for part in digits))
+    return place(picked, *TRAINING[protocol].draw(POSES, generator))[1].to(device)
+
+
+def image_share(network: ToyNetwork, digits: Digits, protocol: str, device: torch.device) -> float | None:
+    """Return the share of B's variance that images decide, mean over layers; ``None`` for what is no KP-RPE bias."""
+    shares = network.handle.image_shares(poses(digits, protocol, device)) if network.handle else {}
+    return mean(shares.values()) if shares else None
 
 
 def batch(digits: Digits, protocol: str, generator: torch.Generator, device: torch.device) -> tuple[Tensor, ...]:

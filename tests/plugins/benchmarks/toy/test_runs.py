@@ -8,19 +8,23 @@ import torch
 from plugins.__main__ import main
 from plugins.benchmarks.toy import digits, train
 from plugins.benchmarks.toy.digits import Digits, Source, from_sklearn
-from plugins.benchmarks.toy.network import VARIANTS, ToyNetwork, draw_keypoints
+from plugins.benchmarks.toy.network import ToyNetwork, draw_keypoints
 from plugins.benchmarks.toy.protocol import TESTS, TRAINING
 from plugins.benchmarks.toy.report import chart, paired, table
-from plugins.benchmarks.toy.runs import collect, make_all, make_runs
+from plugins.benchmarks.toy.runs import collect, collect_shares, make_all, make_runs
+from plugins.benchmarks.toy.variants import VARIANTS
 from plugins.errors import KpstraError
 
 
 def network(variant: str, spread: float = 0.0) -> ToyNetwork:
     torch.manual_seed(0)
     net = ToyNetwork(variant).eval()
+    net.fit_pose(torch.rand(20, 5, 2))
+    torch.manual_seed(1)  # a hidden layer has drawn numbers
     torch.nn.init.normal_(net.vit.head.weight)
     for parameter in net.tables():
-        torch.nn.init.normal_(parameter, std=spread)
+        if spread:
+            torch.nn.init.normal_(parameter, std=spread)
     return net
 
 
@@ -29,7 +33,7 @@ def batch():
     return torch.rand(4, 1, 40, 40), torch.rand(4, 5, 2)
 
 
-@pytest.mark.parametrize("variant", [v for v in VARIANTS if v not in ("absolute", "drawn")])
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if v not in ("absolute", "drawn") and "rotary" not in v])
 def test_variants_start_equal_and_their_tables_act(variant, batch):
     start = network("absolute")(*batch)
     torch.testing.assert_close(network(variant)(*batch), start, atol=1e-5, rtol=0)
@@ -41,7 +45,15 @@ def test_who_looks_at_the_keypoints(variant, batch):
     canvases, keypoints = batch
     net = network(variant, spread=1.0)
     changed = (net(canvases, keypoints) - net(canvases, keypoints * 0.5)).abs().max()
-    assert (changed > 1e-3) if variant == "drawn" or variant.startswith("kprpe") else (changed == 0)
+    assert (changed > 1e-3) if variant == "drawn" or VARIANTS[variant].knows_keypoints else (changed < 1e-5)
+
+
+def test_every_control_is_a_variant_with_as_many_parameters():
+    for kind in VARIANTS.values():
+        if kind.knows_keypoints and kind.control != "static":
+            given, control = ({**k.kprpe, "keypoints": None} for k in (kind, VARIANTS[kind.control]))
+            assert given | {"rotary": None} == control | {"rotary": None}
+        assert kind.control is None or VARIANTS[kind.control].control is None
 
 
 def test_parameters_of_the_tables():
@@ -57,7 +69,7 @@ def test_parameters_of_the_tables():
         "kprpe-multihead": own,
         "static": own,
     }
-    assert {v: sum(p.numel() for p in ToyNetwork(v).tables()) for v in VARIANTS} == expected
+    assert {v: sum(p.numel() for p in ToyNetwork(v).tables()) for v in expected} == expected
 
 
 def test_irpe_equals_the_formula_pair_by_pair(batch):
@@ -108,6 +120,8 @@ def test_runs_are_skipped_resumed_and_the_same_again(few, tmp_path):
     assert list((tmp_path / "a" / "tensorboard" / str(runs[0])).iterdir())
     measured = {test: set(variants) for test, variants in collect(tmp_path / "a").items()}
     assert measured == {test: {"static", "kprpe-multihead"} for test in TESTS}
+    shares = collect_shares(tmp_path / "a")
+    assert shares["static"] == [0] * len(TRAINING) and all(0 < share < 1 for share in shares["kprpe-multihead"])
 
 
 def test_few_digits_are_placed_several_times(few, monkeypatch):
