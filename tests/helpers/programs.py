@@ -18,7 +18,13 @@ MODULES = {
         "sklearn.metrics",
         "cv2",
     ),
-    "reid_ext": ("reid_ext.__main__", "reid_ext.training.run", "torch.utils.tensorboard", "torch._dynamo"),
+    "reid_ext": (
+        "reid_ext.__main__",
+        "reid_ext.training.run",
+        "torch.utils.tensorboard",
+        "torch._dynamo",
+        "quick_environment",
+    ),
 }
 
 
