@@ -22,7 +22,9 @@ setup(
     package_dir={"kpstra_configs": "configs"},
     package_data={
         "kpstra_configs": ["*.yaml", "reid/*.yaml", "opengait/*.yaml"],
-        "opengait_ext": ["host/embedded/**/*.py", "host/embedded/**/*.yaml"],
+        "plugins": ["py.typed"],
+        "reid_ext": ["py.typed"],
+        "opengait_ext": ["py.typed", "host/embedded/**/*.py", "host/embedded/**/*.yaml"],
     },
     install_requires=["torch>=2.8", "numpy", "PyYAML", "filelock>=3.30"],
     extras_require={

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from .errors import KpstraError, nearest
+from .errors import KpstraError
 
 GROUP = "kpstra.plugins"
 
@@ -19,13 +18,8 @@ class Plugin(NamedTuple):
 
     name: str
     host: str  # the framework it goes into
-    builder: str  # "package.module:attribute", imported only when asked for
+    builder: str  # "package.module:attribute"
     summary: str
-
-    def load(self) -> Any:
-        """Import and return the builder."""
-        module, _, attribute = self.builder.partition(":")
-        return getattr(import_module(module), attribute)
 
 
 BUILT_IN = (
@@ -72,22 +66,18 @@ def plugins() -> dict[str, Plugin]:
     """Return all plugins by name, ours first.
 
     Raises:
-        KpstraError: an entry point that is no :class:`Plugin`, or whose name is taken.
+        KpstraError: an entry point that cannot be loaded, is no :class:`Plugin`, or has a name that is taken.
     """
     table = {plugin.name: plugin for plugin in BUILT_IN}
     for entry in entry_points(group=GROUP):
-        plugin = entry.load()
+        try:
+            plugin = entry.load()
+        except Exception as error:  # another package's code
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            raise KpstraError(f"entry point {entry.name} = {entry.value}: cannot be loaded ({reason})") from error
         if not isinstance(plugin, Plugin):
             raise KpstraError(f"entry point {entry.name} = {entry.value}: expected a plugins.registry.Plugin")
         if plugin.name in table:
             raise KpstraError(f"entry point {entry.name} = {entry.value}: the name {plugin.name!r} is taken")
         table[plugin.name] = plugin
     return table
-
-
-def get(name: str) -> Plugin:
-    """Return the plugin ``name``; an unknown one is an error with the nearest name."""
-    table = plugins()
-    if name not in table:
-        raise KpstraError(f"no plugin {name!r}{nearest(name, table)}; there are {', '.join(table)}")
-    return table[name]

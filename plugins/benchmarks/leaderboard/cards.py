@@ -151,7 +151,7 @@ def find_row(sections: Sequence[Section], config: str) -> tuple[Section, Row] | 
 
 def measured_line(host: type[Host], section: Section, row: Row, results: Path | None) -> Line:
     """Return a row with its finished runs; without ``results`` there are none."""
-    return collect(section, [row], results, host.result, {})[0] if results else Line(row, {}, ())
+    return collect(section, [row], results, host.result, {})[0] if results else Line(row, {}, {})
 
 
 def read_data(path: Path) -> list[dict[str, Any]]:

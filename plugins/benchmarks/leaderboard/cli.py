@@ -47,7 +47,7 @@ def add_arguments(parser: Parser, setting: str) -> Parser:
     report = commands.add_parser(
         "report",
         parents=[shared],
-        help="write report.md and report.html",
+        help="write report.md",
         description="The paper beside what the finished runs measured.",
     )
     report.add_argument(
@@ -98,8 +98,7 @@ def report(host: type[Host], args: argparse.Namespace) -> int:
     configs = list(dict.fromkeys(row.config for row in rows if row.config is not None))
     complexities = dict(zip(configs, host.complexities(configs), strict=True))
     lines = collect(section, rows, args.results, host.result, complexities)
-    for path in write_report(section, lines, args.results, args.output or args.results / section.name):
-        print(path)
+    print(write_report(section, lines, args.results, args.output or args.results / section.name))
     print(f"{sum(bool(line.results) for line in lines)} of {len(lines)} rows measured")
     return 0
 

@@ -1,9 +1,8 @@
-"""A leaderboard as Markdown and as one HTML page: the paper beside what was measured."""
+"""A leaderboard as Markdown: the paper beside what was measured."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from ...common.files import atomic_write
@@ -11,11 +10,6 @@ from .summary import Line
 from .table import Section
 
 NOT_MEASURED, PAPER_ONLY, NONE, CHANGED = "not measured", "paper only", "", " †"
-STYLE = """body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 80em; padding: 0 1em; color: #222 }
-table { border-collapse: collapse } th, td { padding: .3em .8em; border-bottom: 1px solid #ddd; text-align: right }
-th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left } th { border-bottom: 2px solid #888 }
-td.measured { background: #e8f4ea; font-weight: 600 } td.absent { color: #999 } code { font-size: 90% }
-@media (prefers-color-scheme: dark) { body { background: #181818; color: #ddd } td.measured { background: #1f3a26 } }"""
 
 
 def headings(section: Section) -> list[str]:
@@ -74,9 +68,10 @@ def notes(section: Section, lines: Sequence[Line], results: Path) -> list[str]:
     ]
     if any(line.changed for line in lines):
         said.append(f"{CHANGED.strip()} not with the configuration's own settings: below is what was changed.")
-    unfinished = [f"{line.row.name} {', '.join(map(str, line.unfinished))}" for line in lines if line.unfinished]
-    if unfinished:
-        said.append(f"Begun and not finished, so not counted (row, seeds): {'; '.join(unfinished)}.")
+    for line in lines:
+        for seed, reason in line.unfinished.items():
+            why = f": failed: {reason}" if reason else ""
+            said.append(f"{line.row.name} seed {seed}: begun and not finished, so not counted{why}")
     for line in lines:
         for seed, result in line.results.items():
             values = ", ".join(
@@ -99,46 +94,8 @@ def markdown(section: Section, lines: Sequence[Line], results: Path) -> str:
     return "\n".join([*text, "", said, "", *(f"- {note}" for note in runs)]).rstrip() + "\n"
 
 
-def html(section: Section, lines: Sequence[Line], results: Path) -> str:
-    """Return the report as a page of its own, well-formed also as XML."""
-    first, columns = 2 + len(section.metrics), filled(section, lines)
-    body = []
-    for line in lines:
-        row, texts = [], cells(section, line)
-        for i, cell in ((i, texts[i]) for i in columns):
-            is_measured = first <= i < first + len(section.metrics)
-            kind = "" if not is_measured else "absent" if cell in (NOT_MEASURED, PAPER_ONLY) else "measured"
-            row.append(f'<td class="{kind}">{escape(cell)}</td>' if kind else f"<td>{escape(cell)}</td>")
-        body.append(f"<tr>{''.join(row)}</tr>")
-    said, *runs = notes(section, lines, results)
-    title = escape(f"Leaderboard: {section.title}")
-    return (
-        "\n".join(
-            [
-                "<!DOCTYPE html>",
-                '<html lang="en">',
-                f'<head><meta charset="utf-8"/><title>{title}</title>',
-                f"<style>{STYLE}</style></head>",
-                f"<body><h1>{title}</h1>",
-                f"<p>{escape(section.source)}</p>",
-                "<table>",
-                f"<thead><tr>{''.join(f'<th>{escape(headings(section)[i])}</th>' for i in columns)}</tr></thead>",
-                "<tbody>",
-                *body,
-                "</tbody></table>",
-                f"<p>{escape(said)}</p>",
-                *(f"<p><code>{escape(note)}</code></p>" for note in runs),
-                "</body></html>",
-            ]
-        )
-        + "\n"
-    )
-
-
-def write_report(section: Section, lines: Sequence[Line], results: Path, output: Path) -> list[Path]:
-    """Write ``report.md`` and ``report.html`` into ``output``; return their paths."""
-    texts = {"report.md": markdown(section, lines, results), "report.html": html(section, lines, results)}
-    for name, text in texts.items():
-        with atomic_write(output / name) as stream:
-            stream.write(text.encode())
-    return [output / name for name in texts]
+def write_report(section: Section, lines: Sequence[Line], results: Path, output: Path) -> Path:
+    """Write ``report.md`` into ``output``; return its path."""
+    with atomic_write(output / "report.md") as stream:
+        stream.write(markdown(section, lines, results).encode())
+    return output / "report.md"

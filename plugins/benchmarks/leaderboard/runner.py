@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,14 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from ...common.files import read_json
+from ...common.files import read_json, write_json
 from ...common.folders import RECORD, claim
 from ...errors import KpstraError
 from .host import Host, Job
 from .table import Section
 
-CONSOLE = "console.txt"
+CONSOLE, FAILURE = "console.txt", "failure.json"
 FINISHED, SKIPPED, FAILED = "finished", "already finished", "failed"
+OURS = re.compile(r"[\w -]+: error: ")
 DEATH_SIGNAL = 1  # Linux's PR_SET_PDEATHSIG
 
 
@@ -89,15 +91,24 @@ def run_job(host: Host, job: Job, settings: Mapping[str, Any], say: Callable[[st
     changed = {key: value for key, value in host.settings.items() if key not in host.moving}
     moving = ["changed", *(f"settings.{key}" for key in host.moving)]
     with claim(job.folder, {"changed": changed, "settings": settings}, option="--results", ignore=moving) as lock:
-        previous, command = None, host.next_command(job, settings)
-        if command is None:
-            return SKIPPED
-        while command is not None:
-            if command == previous:
-                raise KpstraError(f"the run ended well but wrote no result; see {job.folder / CONSOLE}")
-            say(f"python -m {' '.join(command[command.index('-m') + 1 :])}")
-            run_child(command, job.folder / CONSOLE, lock)
-            previous, command = command, host.next_command(job, settings)
+        (job.folder / FAILURE).unlink(missing_ok=True)
+        try:
+            return _bring_to_end(host, job, settings, lock, say)
+        except KpstraError as error:
+            write_json(job.folder / FAILURE, {"reason": str(error)})
+            raise
+
+
+def _bring_to_end(host: Host, job: Job, settings: Mapping[str, Any], lock: IO, say: Callable[[str], None]) -> str:
+    previous, command = None, host.next_command(job, settings)
+    if command is None:
+        return SKIPPED
+    while command is not None:
+        if command == previous:
+            raise KpstraError(f"the run ended well but wrote no result; see {job.folder / CONSOLE}")
+        say(f"python -m {' '.join(command[command.index('-m') + 1 :])}")
+        run_child(command, job.folder / CONSOLE, lock)
+        previous, command = command, host.next_command(job, settings)
     return FINISHED
 
 
@@ -126,9 +137,16 @@ def run_child(command: Sequence[str], console: Path, lock: IO | None = None) -> 
     if status:
         with console.open("rb") as stream:
             stream.seek(start)
-            lines = stream.read().decode(errors="replace").splitlines()
-        said = [line.strip() for line in lines if "error" in line.lower()] or [*filter(str.strip, lines), ""][-2:-1]
-        raise KpstraError(f"exit status {status}: {' '.join(said[-1:])} (see {console})")
+            lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines() if line.strip()]
+        ended = f"exit status {status}" if status > 0 else f"killed by signal {-status}"
+        raise KpstraError(f"{ended}: {_reason(lines)} (see {console})")
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """Of what a command printed, the last line that tells a mistake as ours do, or speaks of an error, or is there."""
+    ours = [line for line in lines if OURS.match(line)]
+    errors = [line for line in lines if "error" in line.lower()]
+    return next(iter([*ours[-1:], *errors[-1:], *lines[-1:]]), "it printed nothing")
 
 
 def read_changed(folder: Path) -> dict[str, Any]:
@@ -144,6 +162,16 @@ def read_changed(folder: Path) -> dict[str, Any]:
     if not isinstance(changed, dict):
         raise KpstraError(f"{path}: changed: {changed!r}: expected {expected}")
     return changed
+
+
+def read_failure(folder: Path) -> str:
+    """Return why the run in a folder failed when it was last tried; nothing if it did not.
+
+    Raises:
+        KpstraError: what is written there is not what a runner wrote.
+    """
+    path = folder / FAILURE
+    return str(read_json(path, "why a run failed; delete it").get("reason", "")) if path.is_file() else ""
 
 
 def _die_with_parent() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .host import Complexity, Result
-from .runner import read_changed, run_folder
+from .runner import read_changed, read_failure, run_folder
 from .table import Row, Section
 
 
@@ -31,14 +31,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class Line:
-    """A row with its finished runs by seed, seeds that are begun and not finished, and the network's complexity.
+    """A row with its finished runs by seed, those begun and not finished with the reason if they failed, and its cost.
 
     ``changed`` holds, by seed, settings that a run did not take from the row's configuration.
     """
 
     row: Row
     results: Mapping[int, Result]
-    unfinished: Sequence[int]
+    unfinished: Mapping[int, str]
     complexity: Complexity | None = None
     changed: Mapping[int, str] = field(default_factory=dict)
 
@@ -66,7 +66,11 @@ def collect(
     for row in rows:
         found = {seed: read(run_folder(results, section, row.name, seed)) for seed in seeds_of(section, row, results)}
         finished = {seed: result for seed, result in found.items() if result is not None}
-        unfinished = [seed for seed, result in found.items() if result is None]
+        unfinished = {
+            seed: read_failure(run_folder(results, section, row.name, seed))
+            for seed, result in found.items()
+            if result is None
+        }
         changed = {seed: changed_of(run_folder(results, section, row.name, seed)) for seed in finished}
         lines.append(
             Line(
