@@ -6,17 +6,17 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("plugins", "opengait_ext", "reid_ext")
 
 
-def modules(room: Path) -> set[str]:
-    """Names of the modules and rooms in a room."""
-    return {path.stem.strip("_") for path in room.glob("*") if path.suffix == ".py" or path.is_dir()}
+def subjects(room: Path) -> set[str]:
+    """Names of a room, and of the modules and rooms in it."""
+    return {room.name, *(path.stem.strip("_") for path in room.glob("*") if path.suffix == ".py" or path.is_dir())}
 
 
 def test_tests_are_named_after_modules():
-    """`test_<module>_<aspect>.py` where the tests of one module fill several files."""
+    """`test_<module>_<aspect>.py` where the tests of one module, or of a whole room, fill several files."""
     strays = []
     for path in (path for package in PACKAGES for path in (ROOT / "tests" / package).rglob("test_*.py")):
         room = ROOT / path.parent.relative_to(ROOT / "tests")
         words = path.stem.split("_")[1:]
-        if not {"_".join(words[:n]) for n in range(1, len(words) + 1)} & modules(room):
+        if not {"_".join(words[:n]) for n in range(1, len(words) + 1)} & subjects(room):
             strays.append(str(path.relative_to(ROOT)))
-    assert strays == [], "no module of this name"
+    assert strays == [], "no module or room of this name"
