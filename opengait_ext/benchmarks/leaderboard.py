@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +11,8 @@ from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result
 from plugins.benchmarks.leaderboard.host import Description
 from plugins.errors import KpstraError
 
-METRIC = re.compile(r"test_accuracy/([\w-]+)': (?:np\.float\d+\()?([\d.]+)")
-RESTORED = re.compile(r"Restore Parameters from .*-(\d+)\.pt !!!")
-TOTAL = re.compile(r"'total_iter': (\d+)")
-DEVICE = re.compile(r"Host: .*; device: (\w+); processes: (\d+)")
-STAMP = re.compile(r"^\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\]", re.MULTILINE)
+from ..training.record import read_test, read_training
+
 FRAMES = 30
 
 
@@ -55,11 +50,10 @@ class OpenGaitHost(Host):
         if self.result(job.folder) is not None:
             return None
         total, done = settings["trainer_cfg.total_iter"], checkpoints(job.folder)
-        last = max(done, default=0)
         if total in done:
             more = ["--phase", "test", "--iter", str(total)]
-        elif last:  # its own optimizer, whatever a warm start was told to leave behind
-            more = ["--iter", str(last), "trainer_cfg.optimizer_reset=false", "trainer_cfg.scheduler_reset=false"]
+        elif done:
+            more = ["--resume"]
         else:
             more = self._start(job)
         launcher = ["-m"]
@@ -107,22 +101,17 @@ class OpenGaitHost(Host):
 
     @staticmethod
     def result(folder: Path) -> Result | None:
-        """Read OpenGait's logs: the newest test of the checkpoint with which training ended."""
-        logs = [
-            (path, path.read_text(encoding="utf-8", errors="replace"))
-            for path in sorted(folder.glob("output/*/*/*/logs/*.txt"))
-        ]
-        trained = [text for _, text in logs if TOTAL.search(text)]
-        if not trained:
-            return None
-        total = int(TOTAL.search(trained[-1])[1])
-        for path, text in reversed(logs):
-            restored, metrics = RESTORED.search(text), METRIC.findall(text)
-            if "'eval_func'" in text and restored and int(restored[1]) == total and metrics:
-                device = DEVICE.search(trained[-1])
-                where = f"{device[1]}, {device[2]} process{'es' if device[2] != '1' else ''}" if device else None
-                values = {name: float(value) for name, value in metrics}
-                return Result(values, path, sum(map(_seconds, trained)), where)
+        """Read the test of the checkpoint with which training ended."""
+        for output in sorted(folder.glob("output/*/*/*")):
+            trained = read_training(output)
+            if trained is None or trained["iteration"] != trained["total_iter"]:
+                continue
+            tested = read_test(output, f"{output.name}-{trained['total_iter']:0>5}")
+            if tested is not None:
+                path, content = tested
+                processes = trained["processes"]
+                where = f"{trained['device']}, {processes} process{'es' if processes != 1 else ''}"
+                return Result(content["metrics"], path, trained["seconds"], where)
         return None
 
     @staticmethod
@@ -180,8 +169,3 @@ def flatten(settings: Any, prefix: str = "") -> list[tuple[str, Any]]:
     if not isinstance(settings, dict):
         return [(prefix, settings)]
     return [pair for key, value in settings.items() for pair in flatten(value, f"{prefix}.{key}" if prefix else key)]
-
-
-def _seconds(log: str) -> float:
-    stamps = [datetime.fromisoformat(stamp) for stamp in STAMP.findall(log)]
-    return (stamps[-1] - stamps[0]).total_seconds() if stamps else 0.0

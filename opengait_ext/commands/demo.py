@@ -33,7 +33,6 @@ def run(args: argparse.Namespace) -> None:
 def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[str] = ()) -> None:
     """Prepare, train, test, draw; print the metrics and where everything is."""
     import numpy as np
-    import torch
 
     from plugins.common.settings import read_yaml
 
@@ -41,11 +40,14 @@ def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[st
     from ..data.joint_transform import build_joint_transform
     from ..data.prepare import prepare
     from ..host.find import find_host
-    from ..pictures.bias import draw, tables
+    from ..pictures.bias import draw
     from ..pictures.sheet import overlay_sheet
     from ..settings.load import apply_override
-    from ..training.hosted import read_checkpoint
+    from ..training.checkpoints import checkpoint_path
     from ..training.launch import Run, launch
+    from ..training.record import output_folder
+    from ..training.restore import quiet, restore
+    from ..training.session import session
 
     started, data = time.monotonic(), output / "data"
     prepare(raw / "2D_Silhouettes", raw / "2D_Poses", data)
@@ -57,11 +59,11 @@ def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[st
     launch(Run(CONFIG, "train", **options))
     measured = launch(Run(CONFIG, "test", **options)) or {}
 
-    engine, model = settings["trainer_cfg"], settings["model_cfg"]["model"]
-    folder = output / "output" / settings["data_cfg"]["dataset_name"] / model / engine["save_name"]
-    checkpoint = folder / "checkpoints" / f"{engine['save_name']}-{engine['total_iter']:0>5}.pt"
-    weights = read_checkpoint(str(checkpoint), torch.device("cpu"))["model"]
-    name, rpe = list(tables(weights, settings["model_cfg"]).items())[-1]
+    engine, folder = settings["trainer_cfg"], output / output_folder(settings, training=True)
+    checkpoint = checkpoint_path(folder, engine["save_name"], engine["total_iter"])
+    with session(host, "cpu") as (active, on), quiet(active):
+        attentions = restore(active, on, CONFIG, checkpoint, overrides).kprpe.attentions
+    name, rpe = [(name, attention.kprpe) for name, attention in attentions.items()][-1]
     people = [pair for _, *pair in sequences(data)[::8][:PEOPLE]]
     as_tested = build_joint_transform(settings["evaluator_cfg"]["joint_transform"], "joint_transform")
     shown = as_tested(*(np.stack([pair[modality][0] for pair in people]) for modality in (0, 1)))

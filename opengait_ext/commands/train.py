@@ -14,8 +14,8 @@ from plugins.common.arguments import Parser
 from ..host.options import add_host
 
 INTERRUPTED = (
-    "to go on from the last checkpoint, give the same command with --iter and its iteration "
-    "(output/<dataset>/<model>/<save_name>/checkpoints)"
+    "to go on from the last checkpoint (output/<dataset>/<model>/<save_name>/checkpoints), give the same command "
+    "with --resume"
 )
 
 
@@ -24,6 +24,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--cfgs", required=True, metavar="YAML", help="a path, or a shipped configuration's name")
     parser.add_argument("--phase", default="train", choices=("train", "test"), help="what to do")
     parser.add_argument("--iter", type=int, default=0, metavar="N", help="resume or test the checkpoint of iteration N")
+    parser.add_argument("--resume", action="store_true", help="go on from the last whole checkpoint, if there is one")
     parser.add_argument("--log_to_file", action="store_true", help="also log to output/.../logs")
     add_host(parser)
     parser.add_argument("--workdir", default=".", metavar="FOLDER", help="output/ goes here")
@@ -35,6 +36,5 @@ def run(args: argparse.Namespace) -> None:
     """Run the host's loop."""
     from ..training.launch import Run, launch
 
-    launch(
-        Run(args.cfgs, args.phase, args.iter, args.log_to_file, args.host, args.device, args.workdir, args.overrides)
-    )
+    options = args.host, args.device, args.workdir, args.overrides, args.resume
+    launch(Run(args.cfgs, args.phase, args.iter, args.log_to_file, *options))

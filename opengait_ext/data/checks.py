@@ -13,7 +13,6 @@ from plugins.errors import KpstraError
 
 from .body import count_body, evenly, judge
 from .causes import likely_cause
-from .partition import MIN_GALLERY, read_partition
 from .pixels import count_pixels, judge_pixels
 from .prepare.poses import JOINTS
 
@@ -88,46 +87,6 @@ def check_sample(dataset: Sequence, root: str) -> list[str]:
     if stops := [verdict.what for verdict in wrong if verdict.stops]:
         raise KpstraError(f"data_cfg.dataset_root: {root}: {'; '.join(stops)}{more}")
     return [f"data_cfg.dataset_root: {root}: {verdict.what}{more}" for verdict in wrong]
-
-
-def check_classes(dataset: Any, cfgs: Mapping[str, Any]) -> None:
-    """Refuse a classifier with fewer outputs than identities, and a batch that triplets cannot come from."""
-    necks = cfgs["model_cfg"].get("SeparateBNNecks") or {}
-    identities = len(dataset.label_set)
-    if necks.get("class_num", identities) < identities:
-        raise KpstraError(
-            f"model_cfg.SeparateBNNecks.class_num: {necks['class_num']}: the training set has {identities} identities"
-        )
-    size = cfgs["trainer_cfg"]["sampler"]["batch_size"]
-    if isinstance(size, list) and (len(size) != 2 or size[0] < 2):
-        raise KpstraError(f"trainer_cfg.sampler.batch_size: {size}: expected [identities >= 2, sequences of each]")
-
-
-def check_probes(dataset: Any, cfgs: Mapping[str, Any]) -> str:
-    """Refuse a partition that ``evaluate_Gait3D`` cannot rank: no probes, too small a gallery.
-
-    Returns:
-        How many probes and gallery sequences there are, and which probes are missing, for the log.
-    """
-    if cfgs["evaluator_cfg"]["eval_func"] != "evaluate_Gait3D":
-        return f"{len(dataset)} test sequences"
-    path = cfgs["data_cfg"]["dataset_partition"]
-    partition = read_partition(path)
-    if not partition.get("PROBE_SET"):
-        raise KpstraError(f"{path}: PROBE_SET: missing; evaluate_Gait3D needs names such as 0002-camid33_videoid2-seq0")
-    names = ["-".join(info[:3]) for info in dataset.seqs_info]
-    probes = set(partition["PROBE_SET"]) & set(names)
-    gallery = len(names) - len(probes)
-    if not probes:
-        raise KpstraError(
-            f"{path}: PROBE_SET: none of its names is in {cfgs['data_cfg']['dataset_root']}; "
-            f"there the first is {names[0]}"
-        )
-    if gallery < MIN_GALLERY:
-        raise KpstraError(f"{path}: {gallery} gallery sequences; evaluate_Gait3D needs at least {MIN_GALLERY}")
-    missing = sorted(set(partition["PROBE_SET"]) - probes)
-    absent = f"; not in the data and not counted: {len(missing)} probes, such as {missing[0]}" if missing else ""
-    return f"{len(probes)} probes, {gallery} gallery sequences{absent}"
 
 
 def check_groups(model: nn.Module, optimizer: optim.Optimizer) -> None:

@@ -11,11 +11,15 @@ from plugins.errors import KpstraError
 
 
 @contextmanager
-def refused(section: str, value: object = "", until: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """Name ``section`` of the settings when the host cannot do what it describes; ``until`` then, errors are others'.
+def refused(section: str | Callable[[], str], value: object = "") -> Iterator[None]:
+    """Name ``section`` of the settings when the host cannot do what it describes.
+
+    Args:
+        section: or a function that names it when an error comes; an empty name leaves the error as it is.
+        value: of the section.
 
     Raises:
-        KpstraError: any other exception than this one left the block; the message says where it came from.
+        KpstraError: any other exception than this one left the block; the message says where it came from, and why.
     """
     try:
         with plain_endings():
@@ -23,14 +27,22 @@ def refused(section: str, value: object = "", until: Callable[[], bool] = lambda
     except KpstraError:
         raise
     except Exception as error:
-        if until():
+        where = section if isinstance(section, str) else section()
+        if not where:
             raise
-        trace = error.__traceback__
-        while trace.tb_next is not None:
-            trace = trace.tb_next
-        place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
-        lines = str(error).strip().splitlines()
-        last = lines[-1] if "Original Traceback" in str(error) else " ".join(lines)  # a data loader's worker
-        reason = f"{type(error).__name__}: {' '.join(last.split())[:300]}"
         given = f" {value}:" if value != "" else ""
-        raise KpstraError(f"{section}:{given} the host cannot work with it ({reason}; {place})") from error
+        raise KpstraError(f"{where}:{given} the host cannot work with it ({reason_of(error)})") from error
+
+
+def reason_of(error: BaseException) -> str:
+    """Return an exception's type, text and place in a line; of one without a text, those of what caused it."""
+    cause = error
+    while not str(cause).strip() and (inner := cause.__cause__ or cause.__context__) is not None:
+        cause = inner
+    trace = cause.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"; {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
+    lines = str(cause).strip().splitlines()
+    text = lines[-1] if "Original Traceback" in str(cause) else " ".join(lines)  # a data loader's worker
+    return f"{type(cause).__name__}: {' '.join(text.split())[:300]}{place}"

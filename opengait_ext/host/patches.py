@@ -18,7 +18,11 @@ from torch import nn
 
 from .active import ActiveHost
 
-PROBE_FILE = "./datasets/Gait3D/Gait3D.json"  # the one file that OpenGait's evaluate_Gait3D reads its probes from
+PROBE_FILES = {  # the fixed paths from which OpenGait's evaluations read what is probe and what gallery
+    "evaluate_Gait3D": "./datasets/Gait3D/Gait3D.json",
+    "evaluate_FreeGait": "./datasets/FreeGait/FreeGait.json",
+    "evaluate_CCGR_MINI": "./datasets/CCGR-MINI/CCGR-MINI.json",
+}
 
 
 def _on_cpu(argument: Any) -> Any:
@@ -61,11 +65,11 @@ def without_devices(ddp: type[nn.Module]) -> Callable[..., nn.Module]:
 
 
 @contextmanager
-def probes_from(host: ActiveHost, partition: Path) -> Iterator[None]:
-    """Let ``evaluate_Gait3D`` read PROBE_SET from the run's own partition instead of a fixed relative path."""
+def probes_from(host: ActiveHost, partition: str | Path) -> Iterator[None]:
+    """Let evaluations read PROBE_SET or GALLERY_SET from the run's own partition instead of a fixed relative path."""
 
     def open_partition(file: Any, *args, **kwargs):
-        return builtins.open(partition if file == PROBE_FILE else file, *args, **kwargs)
+        return builtins.open(partition if file in PROBE_FILES.values() else file, *args, **kwargs)
 
     with patch.object(host.evaluator, "open", open_partition, create=True):
         yield

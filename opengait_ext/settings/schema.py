@@ -13,6 +13,7 @@ from plugins.errors import KpstraError, nearest, one_of
 
 from ..data.joint_transform import build_joint_transform
 from ..host.active import ActiveHost
+from ..host.rehearsal import evaluations
 from .ranges import check_ranges
 
 SAMPLER = (
@@ -79,7 +80,7 @@ def check(host: ActiveHost, settings: Mapping[str, Any], defaults: Mapping[str, 
         transforms = settings[section]["transform"]
         for i, node in enumerate(transforms if isinstance(transforms, list) else [transforms]):
             check_transform(host, node, f"{source}: {section}.transform.{i}")
-    named(host.evaluator, settings["evaluator_cfg"]["eval_func"], f"{source}: evaluator_cfg.eval_func")
+    one_of(settings["evaluator_cfg"]["eval_func"], evaluations(host), f"{source}: evaluator_cfg.eval_func")
     check_values(settings, source)
 
 

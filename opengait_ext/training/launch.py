@@ -1,8 +1,7 @@
-"""A run of OpenGait: process group, device, settings, model; then the host's own training or test loop."""
+"""A run of OpenGait: session, settings, output folder, model; then the host's own training or test loop."""
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,9 +14,12 @@ from torch import distributed, nn
 from plugins.common.memory import keep_freed_memory
 from plugins.errors import KpstraError, one_of
 
-from ..host.active import ActiveHost, model_class
-from ..host.patches import probes_from
+from ..host.active import ActiveHost
 from ..settings.load import load_settings, resolve_paths
+from .folder import go_on, training_folder
+from .hosted import hosted_class
+from .log import LOGGER, MetricsAsTable, close_log, table
+from .record import output_folder, scalars, write_test
 from .session import adapt, session
 
 
@@ -33,6 +35,7 @@ class Run:
     device: str = "auto"
     workdir: str = "."
     overrides: Sequence[str] = ()
+    resume: bool = False
 
 
 def launch(run: Run) -> dict[str, float] | None:
@@ -45,61 +48,66 @@ def launch(run: Run) -> dict[str, float] | None:
         KpstraError: any mistake in the settings, the data or the installation.
     """
     one_of(run.phase, ("train", "test"), "--phase")
+    if run.resume and (run.restore or run.phase == "test"):
+        raise KpstraError(
+            "--resume: goes on with training from the last whole checkpoint; --iter N names one, and tests one"
+        )
     with ExitStack() as stack:
         host, device = stack.enter_context(session(run.host, run.device))
         if device == "cpu":
             keep_freed_memory()
         settings = load_settings(host, run.config, run.overrides, run.restore)
-        partition = resolve_paths(settings, host, run.phase)
-        notes = adapt(settings, device)
-        stack.enter_context(probes_from(host, partition))
+        resolve_paths(settings, host, run.phase)
         stack.enter_context(working_directory(run.workdir))
-        stack.callback(close_log)
-        return execute(run, host, device, settings, notes)
+        notes, found = go_on(settings) if run.resume else [], []
+        if run.phase == "train" and distributed.get_rank() == 0:
+            hint = settings["trainer_cfg"]["restore_hint"]
+            found = stack.enter_context(training_folder(settings, goes_on=isinstance(hint, int) and hint > 0))
+        notes += adapt(settings, device)
+        stack.callback(close_log, host)
+        return execute(run, host, device, settings, notes, found)
 
 
 def execute(
-    run: Run, host: ActiveHost, device: str, settings: dict[str, Any], notes: list[str]
+    run: Run, host: ActiveHost, device: str, settings: dict[str, Any], notes: Sequence[str], warnings: Sequence[str]
 ) -> dict[str, float] | None:
     """Build the model and hand it to the host's loop, as OpenGait's ``main.py`` does."""
-    from .hosted import Hosted
-
-    utils, training = host.utils, run.phase == "train"
+    training, messages, shown = run.phase == "train", host.messages, MetricsAsTable()
     engine = settings["trainer_cfg" if training else "evaluator_cfg"]
-    cls = model_class(host, settings["model_cfg"]["model"])
-    cls = type(cls.__name__, (Hosted, cls), {})
-    messages = host.messages
-    output = os.path.join("output", settings["data_cfg"]["dataset_name"], cls.__name__, engine["save_name"])
+    output = output_folder(settings, training)
+    cls = hosted_class(host, settings["model_cfg"]["model"])
     if training:
         start = engine["restore_hint"] if isinstance(engine["restore_hint"], int) else 0
         messages.init_manager(output, run.log_to_file, engine["log_iter"], start)
     else:
         messages.init_logger(output, run.log_to_file)
+    LOGGER.addFilter(shown)
     seed, rank = settings["trainer_cfg"].get("seed"), distributed.get_rank()
-    utils.init_seeds(rank if seed is None else seed + rank)
-    for note in (
-        f"Host: {host}; device: {device}; processes: {distributed.get_world_size()}",
-        *notes,
-        str(engine),
-        str(settings["model_cfg"]),
-    ):
+    host.utils.init_seeds(rank if seed is None else seed + rank)
+    messages.log_info(f"Host: {host}; device: {device}; processes: {distributed.get_world_size()}")
+    for warning in warnings:
+        messages.log_warning(warning)
+    for note in (*notes, str(engine), str(settings["model_cfg"])):
         messages.log_info(note)
+    if not training and engine["restore_hint"] == 0:
+        messages.log_warning("evaluator_cfg.restore_hint: 0: random weights are tested; --iter N takes a checkpoint's")
     model = cls(settings, training)
     if training and settings["trainer_cfg"]["sync_BN"]:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     if settings["trainer_cfg"]["fix_BN"]:
         model.fix_BN()
-    model = utils.get_ddp_module(model, settings["trainer_cfg"]["find_unused_parameters"])
-    messages.log_info(utils.params_count(model))
-    return (cls.run_train if training else cls.run_test)(model)
-
-
-def close_log() -> None:
-    """Take the handlers off the host's logger; every run adds its own, and a second would log each line twice."""
-    logger = logging.getLogger("opengait")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
+    model = host.utils.get_ddp_module(model, settings["trainer_cfg"]["find_unused_parameters"])
+    messages.log_info(host.utils.params_count(model))
+    if training:
+        return cls.run_train(model)
+    results = cls.run_test(model)
+    if metrics := scalars(results):
+        if not shown.shown:
+            messages.log_info(table(metrics))
+        hint = engine["restore_hint"]
+        name = f"{engine['save_name']}-{hint:0>5}" if isinstance(hint, int) else hint
+        messages.log_info(f"Metrics are in {write_test(output, name, settings['evaluator_cfg']['eval_func'], metrics)}")
+    return results
 
 
 @contextmanager

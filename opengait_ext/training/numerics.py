@@ -7,12 +7,13 @@ steps out and lowers its scale; here each is logged and counted (TensorBoard: ``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, optim
+from torch.utils.data import DataLoader
 
 from plugins.common.numerics import GradientWatch, require_finite
 from plugins.errors import KpstraError
@@ -39,7 +40,7 @@ class StepWatch:
 
     Without float16 it reads the loss where the host reads it next (``loss_sum <= 1e-9``), and with it whether the
     gradients of the step before were finite; so the device is waited for where the host waits anyway. The batch is set
-    by :class:`opengait_ext.training.hosted.Hosted`.
+    by :class:`Watched`.
     """
 
     def __init__(self, model: Any, optimizer: optim.Optimizer) -> None:
@@ -102,6 +103,36 @@ class StepWatch:
             require_finite(self.model.named_buffers(), "running statistics")
         except KpstraError as error:
             raise KpstraError(f"training: {what}; {error}; {again}") from error
+
+
+class Watched:
+    """Part of :class:`opengait_ext.training.hosted.Hosted`: a :class:`StepWatch` around the training steps."""
+
+    def get_loader(self, data_cfg: Mapping, train: bool = True) -> DataLoader:
+        """Return the loader, and keep the names of the training identities for messages."""
+        loader = super().get_loader(data_cfg, train)
+        if train:
+            self.identities = [label.removeprefix(f"{data_cfg['dataset_name']}-") for label in loader.dataset.label_set]
+        return loader
+
+    def get_optimizer(self, optimizer_cfg: Mapping) -> optim.Optimizer:
+        """Return the optimiser, watched."""
+        optimizer = super().get_optimizer(optimizer_cfg)
+        self.watch = StepWatch(self, optimizer)
+        return optimizer
+
+    def inputs_pretreament(self, inputs: tuple) -> tuple:
+        """Keep what the batch holds."""
+        if self.training:
+            self.watch.batch = Batch(self.batches, [self.identities[i] for i in inputs[1]], *inputs[2:4])
+        return super().inputs_pretreament(inputs)
+
+    def train_step(self, loss_sum: Tensor) -> bool:
+        """Take the step; a loss that is NaN or infinite ends the run before it spoils the weights."""
+        self.watch.before(loss_sum)
+        done = super().train_step(loss_sum)
+        self.watch.after(done, loss_sum)
+        return done
 
 
 def require_finite_features(features: dict[str, Any], labels: Sequence, types: Sequence, views: Sequence) -> None:

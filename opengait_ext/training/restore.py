@@ -11,9 +11,10 @@ from torch import nn
 
 from plugins.errors import KpstraError
 
-from ..host.active import ActiveHost, model_class
+from ..host.active import ActiveHost
 from ..settings.load import load_settings, resolve_paths
-from .launch import close_log
+from .hosted import hosted_class
+from .log import close_log
 from .session import adapt
 
 UNSEEN = 1  # given to a model's `inference` as the process number: only in the first does the host show its bar
@@ -47,8 +48,6 @@ def restore(
     Raises:
         KpstraError: any mistake in the settings, the checkpoint or the data.
     """
-    from .hosted import Hosted
-
     if not Path(checkpoint).is_file():
         raise KpstraError(
             f"{checkpoint}: no such checkpoint; a run's are in output/<dataset>/<model>/<save_name>/checkpoints"
@@ -58,8 +57,7 @@ def restore(
     if not issubclass(mixin, Unfed):
         resolve_paths(settings, host, "test")
     adapt(settings, device)
-    cls = model_class(host, settings["model_cfg"]["model"])
-    return type(cls.__name__, (mixin, Hosted, cls), {})(settings, training=False)
+    return hosted_class(host, settings["model_cfg"]["model"], mixin)(settings, training=False)
 
 
 @contextmanager
@@ -70,4 +68,4 @@ def quiet(host: ActiveHost) -> Iterator[None]:
     try:
         yield
     finally:
-        close_log()
+        close_log(host)

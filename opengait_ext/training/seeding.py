@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch import distributed, nn
+from torch.utils.data import DataLoader, Dataset
 
 SAMPLING, FRAMES, STEP = range(3)  # streams that must differ for one batch
 
@@ -79,3 +80,50 @@ class SeededCollate:
     def __call__(self, samples: Sequence[tuple]) -> Any:
         with seeded(self.seed, samples[0][-1], self.rank, FRAMES):
             return self.collate([sample[:-1] for sample in samples])
+
+
+class Seeded:
+    """Part of :class:`opengait_ext.training.hosted.Hosted`: ``trainer_cfg.seed``.
+
+    With it sampling, frame choice, augmentation and model randomness follow from seed, batch number and rank alone, so
+    that a resumed run on a CPU goes on bit for bit; without it the host's own random stream is used.
+    """
+
+    def __init__(self, cfgs: Mapping[str, Any], training: bool) -> None:
+        self.batches = 0  # drawn so far; ahead of `iteration` by the steps that AMP skipped
+        super().__init__(cfgs, training)
+
+    @property
+    def seed(self) -> int | None:
+        """``trainer_cfg.seed`` of a training run."""
+        return self.cfgs["trainer_cfg"].get("seed")
+
+    def get_loader(self, data_cfg: Mapping, train: bool = True) -> DataLoader:
+        """Return the loader; with a seed its training batches follow from it."""
+        loader = super().get_loader(data_cfg, train)
+        if not train or self.seed is None:
+            return loader
+        self.seeded = SeededBatches(loader.batch_sampler, self.seed)
+        return DataLoader(
+            SeededDataset(loader.dataset),
+            batch_sampler=self.seeded,
+            collate_fn=SeededCollate(loader.collate_fn, self.seed, distributed.get_rank()),
+            num_workers=loader.num_workers,
+            worker_init_fn=loader.worker_init_fn,
+        )
+
+    def inputs_pretreament(self, inputs: tuple) -> tuple:
+        """Count a training batch, and seed what is drawn from here on."""
+        if self.training:
+            if self.seed is not None:
+                seed_everything(self.seed, self.batches, distributed.get_rank())
+            self.batches += 1
+        return super().inputs_pretreament(inputs)
+
+    @staticmethod
+    def run_train(model: nn.Module) -> None:
+        """Train from the first batch that this run has not drawn."""
+        module = getattr(model, "module", model)
+        if module.seed is not None:
+            module.seeded.start = module.batches
+        super(Seeded, type(module)).run_train(model)

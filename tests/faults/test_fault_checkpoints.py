@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from opengait_ext.training.hosted import read_checkpoint
+from opengait_ext.training.checkpoints import read_checkpoint
 from plugins.common.checkpoints import load_optimizer, part_of
 from plugins.errors import KpstraError
 from reid_ext.training import checkpoints as checkpoint

@@ -8,7 +8,7 @@ from gait_data import write_data
 from torch import nn
 
 from opengait_ext.settings.load import load_settings
-from opengait_ext.training.hosted import Hosted
+from opengait_ext.training.hosted import hosted_class
 from opengait_ext.training.numerics import MAX_SKIPPED
 from plugins.errors import KpstraError
 
@@ -64,7 +64,7 @@ def train(host, data, tmp_path, monkeypatch):
         utils = importlib.import_module("utils")
         utils.get_msg_mgr().init_manager(str(tmp_path / "log"), False, 1, 0)
         utils.init_seeds(trainer.get("seed", 0))
-        model = type("Tiny", (Hosted, Tiny), {})(settings, training)
+        model = hosted_class(host.active, Tiny)(settings, training)
         model.poison = poison
         if scaler:
             model.Scaler = torch.amp.GradScaler("cpu")  # the hosts make one that does nothing without CUDA

@@ -253,7 +253,7 @@ def test_broken_partitions(tmp_path, record, data):
 
 
 def test_missing_probes_are_told_and_left_out(tmp_path, record):
-    from opengait_ext.data.checks import check_probes
+    from opengait_ext.data.probes import check_probes
 
     root = write_data(tmp_path, frames=1)
     partition = json.loads((root / "partition.json").read_text())

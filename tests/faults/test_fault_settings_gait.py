@@ -10,9 +10,8 @@ from gait_data import write_data
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opengait_ext.host.active import model_class
 from opengait_ext.settings.load import load_settings, resolve_paths
-from opengait_ext.training.hosted import Hosted
+from opengait_ext.training.hosted import hosted_class
 from opengait_ext.training.session import adapt
 from plugins.common.files import resolve_config
 from plugins.errors import KpstraError
@@ -102,8 +101,7 @@ def test_one_value_replaced(host, data, tmp_path, monkeypatch, record, path, val
         settings = load_settings(folder, str(config), [] if path == ("data_cfg",) else overrides)
         resolve_paths(settings, folder, "train")
         adapt(settings, "cpu")
-        model = model_class(folder, settings["model_cfg"]["model"])
-        model = type(model.__name__, (Hosted, model), {})
+        model = hosted_class(folder, settings["model_cfg"]["model"])
         if not large:
             settings["trainer_cfg"].update(total_iter=1, save_iter=2, log_iter=1)
             messages.init_manager(str(tmp_path / "log"), False, 1, 0)

@@ -68,8 +68,8 @@ def losses(done: CompletedProcess) -> list[tuple[float, ...]]:
 
 
 def metrics(done: CompletedProcess) -> dict[str, float]:
-    """The metrics that evaluate_Gait3D logged."""
-    found = re.findall(r"test_accuracy/([\w-]+)': (?:np\.float\d+\()?([\d.]+)", done.stderr + done.stdout)
+    """The metrics that a test logged as a table."""
+    found = re.findall(r"^  ([\w-]+) +([\d.]+)$", done.stderr + done.stdout, re.MULTILINE)
     return {name: float(value) for name, value in found}
 
 

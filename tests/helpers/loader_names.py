@@ -7,9 +7,8 @@ from pathlib import Path
 
 from torch import distributed
 
-from opengait_ext.host.active import model_class
 from opengait_ext.settings.load import load_settings, resolve_paths
-from opengait_ext.training.hosted import Hosted
+from opengait_ext.training.hosted import hosted_class
 from opengait_ext.training.session import adapt, session
 
 
@@ -31,8 +30,7 @@ def main(folder: Path, choice: str, batches: int) -> None:
         adapt(settings, device)
         names = {}
         for phase in ("train", "test"):
-            cls = model_class(host, settings["model_cfg"]["model"])
-            model = type(cls.__name__, (Hosted, cls), {})(settings, phase == "train")
+            model = hosted_class(host, settings["model_cfg"]["model"])(settings, phase == "train")
             loader = model.train_loader if phase == "train" else model.test_loader
             labels, limit = loader.dataset.dataset.label_set, batches if phase == "train" else None
             names[phase] = [

@@ -17,7 +17,7 @@ from plugins.errors import KpstraError
 
 from ...data.prepare.poses import JOINTS
 from ...host.active import ActiveHost
-from ...host.patches import probes_from
+from ...training.record import scalars
 from ...training.restore import UNSEEN, restore
 from .disturb import Disturbance, disturb
 
@@ -173,17 +173,15 @@ def measure(
         bar.set_postfix_str(f"{point.error} {point.severity:g}", refresh=False)
         seed, rank = model.cfgs["trainer_cfg"].get("seed"), distributed.get_rank()
         host.utils.init_seeds(rank if seed is None else seed + rank)  # as a test of its own begins
-        with probes_from(host, model.cfgs["data_cfg"]["dataset_partition"]):
-            results = type(model).run_test(model)
+        results = type(model).run_test(model)
         if rank == 0:
-            yield point, numbers(results)
+            yield point, _numbers(results)
 
 
-def numbers(results: Mapping[str, Any] | None) -> dict[str, float]:
-    """Return an evaluation's metrics by their short names."""
-    found = {name.rpartition("/")[2]: value for name, value in (results or {}).items() if np.ndim(value) == 0}
+def _numbers(results: Mapping[str, Any] | None) -> dict[str, float]:
+    found = scalars(results)
     if not found:
         raise KpstraError(
             "evaluator_cfg.eval_func: it returns no metrics; robustness needs one that does, such as evaluate_Gait3D"
         )
-    return {name: float(value) for name, value in found.items()}
+    return found

@@ -13,9 +13,8 @@ from torch.utils.data import DataLoader
 
 from plugins.errors import KpstraError
 
-from ...host.active import model_class
 from ...settings.load import load_settings, resolve_paths
-from ...training.hosted import Hosted
+from ...training.hosted import hosted_class
 from ...training.restore import quiet
 from ...training.session import adapt, session
 from .load import EACH, STEPS, children, point, resident
@@ -48,8 +47,7 @@ def measure(folder: Path, sequences: int, workers: int, choice: str) -> dict[str
                 "main MB": resident(),
             }
             total = sequences if training else len(dataset)
-            cls = model_class(host, settings["model_cfg"]["model"])
-            model = type(cls.__name__, (Hosted, cls), {})(settings, training)
+            model = hosted_class(host, settings["model_cfg"]["model"])(settings, training)
             results[f"{half} loader"] = follow(model.train_loader if training else model.test_loader, total)
         return results
 

@@ -1,6 +1,8 @@
 """`opengait-ext leaderboard` on small data: two seeds, a SIGKILL in the middle, the report, the cards."""
 
+import json
 import re
+import shutil
 import signal
 import statistics
 from pathlib import Path
@@ -59,11 +61,10 @@ def logs(folder):
     return sorted(folder.glob("output/*/*/*/logs/*.txt"))
 
 
-def logged(folder):
-    """The last evaluation in a run's logs."""
-    line = [line for log in logs(folder) for line in log.read_text().splitlines() if "test_accuracy" in line][-1]
-    found = re.findall(r"test_accuracy/([\w-]+)': (?:np\.float\d+\()?([\d.]+)", line)
-    return {name: float(value) for name, value in found}
+def metrics_of(folder):
+    """The metrics that a run's test wrote."""
+    (path,) = folder.glob("output/*/*/*/logs/test-*.json")
+    return json.loads(path.read_text())["metrics"]
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ def test_the_report_is_what_the_logs_say(data, finished, tmp_path):
     ]
     label = rows[0].index("model")  # no row is of a paper's table: there is no such column
     assert [row[label] for row in rows[2:]] == ["others", "plain", "warm", "kprpe"]
-    runs = [logged(run_of(results, "plain", seed)) for seed in (0, 1)]
+    runs = [metrics_of(run_of(results, "plain", seed)) for seed in (0, 1)]
     assert all(run.keys() == {"Rank-1", "Rank-5", "Rank-10", "mAP", "mINP"} for run in runs)
     for metric, heading in METRICS.items():
         column, values = rows[0].index(f"{heading} measured"), [run[metric] for run in runs]
@@ -129,14 +130,12 @@ def test_the_report_is_what_the_logs_say(data, finished, tmp_path):
 def test_a_test_of_another_checkpoint_is_no_result(finished, tmp_path):
     """Only the weights with which training ended count."""
     results, _ = finished
-    for log in logs(run_of(results, "plain", 0)):
-        copy = tmp_path / log.relative_to(run_of(results, "plain", 0))
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(log.read_text())
-    assert OpenGaitHost.result(tmp_path).metrics == logged(run_of(results, "plain", 0))
-    test = logs(tmp_path)[-1]
-    test.write_text(test.read_text().replace(f"-{TOTAL:05d}.pt", "-00002.pt"))
-    assert OpenGaitHost.result(tmp_path) is None
+    folder = tmp_path / "run"
+    shutil.copytree(run_of(results, "plain", 0), folder)
+    assert OpenGaitHost.result(folder).metrics == metrics_of(folder)
+    (path,) = folder.glob("output/*/*/*/logs/test-*.json")
+    path.rename(path.with_name(path.name.replace(f"-{TOTAL:05d}", "-00002")))
+    assert OpenGaitHost.result(folder) is None
 
 
 def test_a_warm_start_follows_the_row_it_starts_from(data, tmp_path):

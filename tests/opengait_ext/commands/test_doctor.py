@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import programs
 import pytest
-from gait_data import write_data
+from gait_data import metrics, write_data
 
 from opengait_ext.__main__ import main
 from opengait_ext.pictures.sheet import overlay_sheet
@@ -114,9 +114,9 @@ def test_demo(tmp_path):
     done = programs.run("opengait_ext", "-m", "opengait_ext", "demo", *options, *short, cwd=TOP)
     assert "2 iterations, host embedded" in done.stdout
     printed = dict(re.findall(r"^  (Rank-1|Rank-5|Rank-10|mAP|mINP) +([\d.]+) %$", done.stdout, re.MULTILINE))
-    logged = dict(re.findall(r"test_accuracy/([\w-]+)': (?:np\.float\d+\()?([\d.]+)", done.stderr))
+    logged = metrics(done)
     assert printed.keys() == {"Rank-1", "Rank-5", "Rank-10", "mAP", "mINP"}
-    assert all(float(logged[name]) == pytest.approx(float(value), abs=0.006) for name, value in printed.items())
+    assert all(logged[name] == pytest.approx(float(value), abs=0.006) for name, value in printed.items())
     paths = re.findall(r"^  [^:\n]+: (\S+)$", done.stdout, re.MULTILINE)
     assert len(paths) == 4 and all(Path(path).exists() for path in paths)
     assert {Path(path).name for path in paths} >= {"overlay.png", "bias.png", "summary"}

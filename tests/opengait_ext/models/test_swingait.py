@@ -8,7 +8,6 @@ import torch
 from gait_data import write_data
 
 from opengait_ext.data.checks import check_groups
-from opengait_ext.host.active import model_class
 from opengait_ext.settings.load import load_settings, resolve_paths
 from opengait_ext.training.session import adapt
 from plugins.common.checkpoints import fit
@@ -21,6 +20,7 @@ SMALL = (
     "model_cfg.Backbone.channels=[8,16]",
     "model_cfg.SeparateBNNecks={in_channels: 16, class_num: 4, parts_num: 16}",
 )
+START = ("trainer_cfg.restore_hint=0", "trainer_cfg.sampler.batch_size=[4, 4]")
 TINY = (*SMALL, "model_cfg.transformer={embed_dim: 16, num_heads: [2, 4]}")
 
 
@@ -42,13 +42,12 @@ def build(host, data, tmp_path, monkeypatch):
 
     def model(config, *overrides, training=True, seed=0):
         paths = f"data_cfg.dataset_root={data / 'data'}", f"data_cfg.dataset_partition={data / 'partition.json'}"
-        settings = load_settings(folder, config, (*paths, "trainer_cfg.restore_hint=0", *overrides))
+        settings = load_settings(folder, config, (*paths, *START, *overrides))
         resolve_paths(settings, folder, "train")
         adapt(settings, "cpu")
-        cls = model_class(folder, settings["model_cfg"]["model"])
-        hosted = importlib.import_module("opengait_ext.training.hosted").Hosted
+        hosted_class = importlib.import_module("opengait_ext.training.hosted").hosted_class
         torch.manual_seed(seed)
-        return type(cls.__name__, (hosted, cls), {})(settings, training)
+        return hosted_class(folder, settings["model_cfg"]["model"])(settings, training)
 
     yield model
     for name in OURS:

@@ -1,0 +1,86 @@
+"""The output folder of a training run: begun with settings that stay, and gone on with from its last checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from plugins.common.folders import RECORD, claim
+from plugins.errors import KpstraError
+
+from .checkpoints import checkpoint_files, read_checkpoint
+from .record import output_folder
+
+MAY_DIFFER = (  # of a run that goes on: where things are, how often they are said, how far it goes, how it is tested
+    "data_cfg.dataset_root",
+    "data_cfg.num_workers",
+    "data_cfg.cache",
+    "data_cfg.test_dataset_name",
+    "data_cfg.remove_no_gallery",
+    "evaluator_cfg",
+    *(
+        f"trainer_cfg.{key}"
+        for key in ("log_iter", "save_iter", "total_iter", "with_test", "restore_hint", "restore_ckpt_strict")
+    ),
+    "trainer_cfg.optimizer_reset",
+    "trainer_cfg.scheduler_reset",
+)
+
+
+@contextmanager
+def training_folder(settings: Mapping[str, Any], goes_on: bool) -> Iterator[list[str]]:
+    """Claim the output folder for a training run, in the first process; below the working directory.
+
+    Args:
+        settings: of the run, before they are fitted to the device.
+        goes_on: from one of the folder's checkpoints.
+
+    Yields:
+        What was found in the folder, for the log.
+
+    Raises:
+        KpstraError: its checkpoints are of other settings, or of settings that are not known, or another run is at it.
+    """
+    name = settings["trainer_cfg"]["save_name"]
+    folder = Path(output_folder(settings, training=True))
+    found = checkpoint_files(folder, name)
+    if not found:
+        (folder / RECORD).unlink(missing_ok=True)  # what failed before its first checkpoint binds nobody
+    elif not (folder / RECORD).exists() and not goes_on:
+        raise KpstraError(
+            f"trainer_cfg.save_name: {name!r}: {folder / 'checkpoints'} holds checkpoints of a run whose settings are "
+            "not known; give another save_name or --workdir, or go on with --resume"
+        )
+    notes = []
+    if found and not goes_on:
+        notes.append(
+            f"{folder / 'checkpoints'}: checkpoints of these settings up to iteration {next(iter(found))} are there; "
+            "this run starts anew and replaces them one by one; --resume goes on from the last"
+        )
+    partition = Path(settings["data_cfg"]["dataset_partition"])
+    digest = hashlib.sha256(partition.read_bytes()).hexdigest()[:8]
+    data = {**settings["data_cfg"], "dataset_partition": f"{partition.name} (sha256 {digest})"}
+    about = f"trainer_cfg.save_name {name}: the folder"
+    with claim(folder, {**settings, "data_cfg": data}, option=about, ignore=MAY_DIFFER):
+        yield notes
+
+
+def go_on(settings: dict[str, Any]) -> list[str]:
+    """Let the settings restore the last whole checkpoint of their output folder, if there is one.
+
+    Returns:
+        What was found, for the log.
+    """
+    trainer, notes = settings["trainer_cfg"], []
+    for iteration, path in checkpoint_files(output_folder(settings, training=True), trainer["save_name"]).items():
+        try:
+            read_checkpoint(str(path), "cpu")
+        except KpstraError as error:
+            notes.append(f"--resume: left aside: {error}")
+            continue
+        trainer.update(restore_hint=iteration, optimizer_reset=False, scheduler_reset=False, restore_ckpt_strict=True)
+        return [*notes, f"--resume: goes on from iteration {iteration} of {trainer['total_iter']}"]
+    return [*notes, "--resume: no checkpoint yet; the run starts at its beginning"]
