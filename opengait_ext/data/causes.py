@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from .body import CONFIDENT, WELL, count_body, shares
 Frame = tuple[np.ndarray, np.ndarray]  # silhouette (H, W) uint8; joints (17, 3): x, y in its pixels, score
 Undo = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
+FAR = 0.1  # of the image's height: joints that must be moved so far are not only inexact
 SEEN = 0.25  # least share of the frames in which a mistake's undoing must show an upright body
 HUMAN36M = [9, 9, 9, 10, 10, 11, 14, 12, 15, 13, 16, 4, 1, 5, 2, 6, 3]  # where COCO's joints, or nearly they, are found
 OPENPOSE = [0, 14, 13, 16, 15, 4, 1, 5, 2, 6, 3, 10, 7, 11, 8, 12, 9]  # OpenPose's 18 without the neck
@@ -64,11 +66,18 @@ OTHER_FRAME = "poses and silhouettes seem to be in different pixel frames (anoth
 CHECK = "check that they are COCO's 17 joints, in pixels of the very silhouette images and of the same release"
 
 
+class Cause(NamedTuple):
+    """The end of a sentence, beginning with ``;``, and whether it is a mistake that was found by undoing it."""
+
+    what: str = ""
+    found: bool = False
+
+
 def _unmoved(image: np.ndarray, joints: np.ndarray) -> np.ndarray:
     return joints
 
 
-def likely_cause(frames: Sequence[Frame], then: Undo = _unmoved) -> str:
+def likely_cause(frames: Sequence[Frame], then: Undo = _unmoved) -> Cause:
     """Return what to say about joints that lie wrong: the mistake that, undone, mends them best.
 
     Args:
@@ -76,7 +85,7 @@ def likely_cause(frames: Sequence[Frame], then: Undo = _unmoved) -> str:
         then: where joints go after a mistake is undone, if that is not where they are.
 
     Returns:
-        A part of a sentence, beginning with ``;``; empty if the joints lie right.
+        The cause; nothing if the joints lie right.
     """
 
     def counted(undo: Undo) -> Counter:
@@ -92,8 +101,15 @@ def likely_cause(frames: Sequence[Frame], then: Undo = _unmoved) -> str:
         return 2 - on_body - upright if seen and min(on_body, upright) >= WELL else math.inf
 
     if min(shares(counted(_unmoved))) >= WELL:
-        return ""
+        return Cause()
     least, cause = min((wrong(undo), cause) for cause, undo in CAUSES.items())
-    if math.isinf(least):
-        cause = CHECK if math.isinf(wrong(_fitted)) else OTHER_FRAME
-    return f"; {cause}"
+    if math.isfinite(least):
+        return Cause(f"; {cause}", True)
+    if math.isinf(wrong(_fitted)):
+        return Cause(f"; {CHECK}")
+    return Cause(f"; {OTHER_FRAME}", bool(np.median([_step(*frame) for frame in frames]) > FAR))
+
+
+def _step(image: np.ndarray, joints: np.ndarray) -> float:
+    """How far :func:`_fitted` moves the joints, in heights of the image."""
+    return float(np.linalg.norm((_fitted(image, joints) - joints)[:, :2], axis=1).mean() / len(image))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from plugins.errors import KpstraError
 
 from .body import count_body, evenly, judge
 from .causes import likely_cause
+from .layout import find_sequences
 from .pixels import count_pixels, judge_pixels
 from .prepare.poses import JOINTS
 
@@ -38,10 +40,13 @@ def check_dataset(dataset: Any, cfgs: Mapping[str, Any], train: bool) -> None:
     """Refuse an empty data set, and sequences whose number of modalities differs."""
     data, kind = cfgs["data_cfg"], "TRAIN_SET" if train else "TEST_SET"
     if not len(dataset):
+        find_sequences(Path(data["dataset_root"]), ".pkl", "data_cfg.dataset_root")
         raise KpstraError(
             f"data_cfg.dataset_root: {data['dataset_root']}: holds no sequence of an identity in {kind} of "
-            f"{data['dataset_partition']}; expected <id>/<type>/<view>/*.pkl"
+            f"{data['dataset_partition']}; there the first is {_first(data['dataset_root'])}"
         )
+    if stray := next((path for info in dataset.seqs_info for path in info[-1] if not path.endswith(".pkl")), None):
+        raise KpstraError(f"{stray}: no sequence file; remove it: every file of a sequence is a modality, a .pkl")
     counts = Counter(len(info[-1]) for info in dataset.seqs_info)
     if len(counts) > 1:
         usual = counts.most_common(1)[0][0]
@@ -58,6 +63,10 @@ def check_dataset(dataset: Any, cfgs: Mapping[str, Any], train: bool) -> None:
             f"{section}.transform: {wanted} transforms for data of {next(iter(counts))} modalities; each needs one, "
             "data_cfg.data_in_use chooses modalities"
         )
+
+
+def _first(root: str) -> str:
+    return min((path.name for path in Path(root).iterdir() if path.is_dir()), default="none")
 
 
 def check_sample(dataset: Sequence, root: str) -> list[str]:
@@ -83,10 +92,14 @@ def check_sample(dataset: Sequence, root: str) -> list[str]:
             count_body(*modalities, counts)
             sample += evenly(list(zip(*modalities, strict=True)), FRAMES)
     wrong = [verdict for verdict in (*judge_pixels(counts), *judge(counts)) if not verdict.well]
-    more = f"{likely_cause(sample)}; `opengait-ext doctor --data {root}` looks at all sequences" if wrong else ""
-    if stops := [verdict.what for verdict in wrong if verdict.stops]:
-        raise KpstraError(f"data_cfg.dataset_root: {root}: {'; '.join(stops)}{more}")
-    return [f"data_cfg.dataset_root: {root}: {verdict.what}{more}" for verdict in wrong]
+    if not wrong:
+        return []
+    cause = likely_cause(sample)
+    said = "; ".join(verdict.what for verdict in wrong)
+    line = f"data_cfg.dataset_root: {root}: {said}{cause.what}; `opengait-ext doctor --data {root}` looks at all"
+    if cause.found or any(verdict.stops for verdict in wrong):
+        raise KpstraError(line)
+    return [line]
 
 
 def check_groups(model: nn.Module, optimizer: optim.Optimizer) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from plugins.errors import KpstraError
+from plugins.errors import KpstraError, some
 
 from .body import count_body, evenly, judge
 from .causes import Frame, likely_cause
 from .layout import find_sequences
 from .modalities import check_pair
-from .partition import MIN_GALLERY, SETS, read_sets, some
+from .partition import MIN_GALLERY, SETS, read_sets
 from .pixels import count_pixels, judge_pixels
 from .safe_pickle import read_array
 
@@ -93,7 +93,7 @@ def _files(listed: Sequence[tuple[str, list[Path]]]) -> Finding:
 
 def _bodies(counts: Counter, sample: Sequence[Frame]) -> Iterator[Finding]:
     verdicts = [*judge_pixels(counts), *judge(counts)]
-    cause = "" if all(verdict.well for verdict in verdicts) else likely_cause(sample)
+    cause = "" if all(verdict.well for verdict in verdicts) else likely_cause(sample).what
     for verdict in verdicts:
         yield verdict.well, verdict.what + ("" if verdict.well else cause)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
+import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from plugins.common.files import atomic_write
-from plugins.errors import KpstraError
+from plugins.common.files import write_json
+from plugins.errors import KpstraError, some
 
 SETS = ("TRAIN_SET", "TEST_SET", "PROBE_SET")
 MIN_GALLERY = 10  # evaluate_Gait3D reports rank 10
@@ -64,13 +67,89 @@ def write_partition(path: str | Path, sets: Sets, overwrite: bool = False) -> No
     Raises:
         KpstraError: another file is there, or it cannot be written.
     """
-    path, text = Path(path), json.dumps(sets, indent=1) + "\n"
-    if path.exists() and not overwrite and not (path.is_file() and path.read_text(encoding="utf-8") == text):
+    path = Path(path)
+    if path.exists() and not overwrite and not (path.is_file() and read_sets(path) == sets):
         raise KpstraError(f"{path}: is there already and differs; give another --output, or --overwrite")
-    with atomic_write(path, "w") as stream:
-        stream.write(text)
+    write_json(path, sets)
 
 
-def some(names: list[str]) -> str:
-    """The first three names, and how many more there are."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+def split(names: Sequence[str], train: str, probes: str) -> Sets:
+    """Make a partition of a prepared data set.
+
+    Args:
+        names: ``<id>/<type>/<view>`` of every sequence.
+        train: who trains, the others test: a number of identities or a share of them below 1, taken in the order of
+            names; or their names, with commas between them or in a file.
+        probes: which sequences of each test identity are probes, the others are the gallery: a number, the first in
+            the order of names, of which one at least is left for the gallery; or a pattern of
+            ``<id>-<type>-<view>`` such as ``*-nm-05-*``.
+
+    Raises:
+        KpstraError: nobody is left to train or to test, a name that is not in the data, or no probe.
+    """
+    people: dict[str, list[str]] = {}
+    for name in sorted(names):
+        people.setdefault(name.split("/")[0], []).append(name.replace("/", "-"))
+    trained = _chosen(train, list(people))
+    tested = [identity for identity in people if identity not in set(trained)]
+    if not trained or not tested:
+        raise KpstraError(
+            f"--train {train}: leaves {len(trained)} of {len(people)} identities to train and {len(tested)} to test; "
+            "both need some"
+        )
+    if probes.isdecimal():
+        chosen = [name for one in tested for name in people[one][: max(min(int(probes), len(people[one]) - 1), 0)]]
+    else:
+        chosen = [name for one in tested for name in fnmatch.filter(people[one], probes)]
+    if not chosen:
+        first = people[tested[0]][0]
+        raise KpstraError(
+            f"--probes {probes}: no sequence of a test identity; give a number that leaves each of them one for the "
+            f"gallery, or a pattern of names such as {first}"
+        )
+    return {"TRAIN_SET": trained, "TEST_SET": tested, "PROBE_SET": chosen}
+
+
+def _chosen(train: str, people: list[str]) -> list[str]:
+    if train.isdecimal():
+        return people[: int(train)]
+    try:
+        share = float(train)
+    except ValueError:
+        share = math.nan
+    if 0 < share < 1:
+        return people[: round(share * len(people))]
+    path = Path(train)
+    try:
+        wanted = path.read_text(encoding="utf-8").split() if path.is_file() else train.split(",")
+    except (OSError, UnicodeDecodeError) as error:
+        raise KpstraError(f"--train {train}: not readable as text: {error}") from error
+    if unknown := [name for name in wanted if name not in people]:
+        raise KpstraError(
+            f"--train {train}: {some(unknown)} not in the data; expected a number, a share below 1, names such as "
+            f"{','.join(people[:2])}, or a file with names"
+        )
+    return [name for name in people if name in set(wanted)]
+
+
+def restricted(sets: Sets, names: Sequence[str], source: str | Path) -> Sets:
+    """Keep of a published partition what is in the data, ``names`` as in :func:`split`."""
+    people, joined = {name.split("/")[0] for name in names}, {name.replace("/", "-") for name in names}
+    there = (people, people, joined)
+    kept = {key: [one for one in sets.get(key, []) if one in present] for key, present in zip(SETS, there, strict=True)}
+    if not kept["TRAIN_SET"] and not kept["TEST_SET"]:
+        raise KpstraError(f"{source}: none of its identities is in the data; there they are {some(sorted(people))}")
+    return kept
+
+
+def summary(sets: Sets, names: Sequence[str]) -> str:
+    """Return how many there are of each, and what a test would miss."""
+    tested, probes = set(sets["TEST_SET"]), set(sets["PROBE_SET"])
+    gallery = [name.split("/")[0] for name in names if name.replace("/", "-") not in probes]
+    gallery = [identity for identity in gallery if identity in tested]
+    alone = sorted(tested - set(gallery))
+    few = f"; evaluate_Gait3D needs at least {MIN_GALLERY}" if len(gallery) < MIN_GALLERY else ""
+    return (
+        f"{len(sets['TRAIN_SET'])} training identities, {len(tested)} test identities, {len(probes)} probes, "
+        f"{len(gallery)} gallery sequences{few}" + (f"; without a gallery sequence: {some(alone)}" if alone else "")
+    )

@@ -66,15 +66,16 @@ def resolve_paths(settings: dict, host: Host, phase: str) -> Path:
     root = Path(data["dataset_root"])
     if not root.is_dir():
         raise KpstraError(
-            f"data_cfg.dataset_root: {str(root)!r}: no such folder; give the output of `opengait-ext prepare"
-            "` as data_cfg.dataset_root=FOLDER"
+            f"data_cfg.dataset_root: {str(root)!r}: no such folder; give the output of `opengait-ext prepare` "
+            "as data_cfg.dataset_root=FOLDER"
         )
     partition = Path(data["dataset_partition"])
     partition = partition if partition.is_file() else host.root / partition
     if not partition.is_file():
         raise KpstraError(
-            f"data_cfg.dataset_partition: {data['dataset_partition']!r}: no such file; Gait3D.json is in OpenGait's "
-            "datasets/Gait3D, give data_cfg.dataset_partition=FILE"
+            f"data_cfg.dataset_partition: {data['dataset_partition']!r}: no such file; `opengait-ext partition --data "
+            f"{data['dataset_root']}` makes one, datasets/Gait3D/Gait3D.json and others come with OpenGait "
+            "(`opengait-ext setup`); give data_cfg.dataset_partition=FILE"
         )
     data["dataset_root"], data["dataset_partition"] = str(root.resolve()), str(partition.resolve())
     engine = settings["trainer_cfg" if phase == "train" else "evaluator_cfg"]

@@ -49,9 +49,9 @@ class Loading:
                 self.msg_mgr.log_warning(note)
         else:
             self.msg_mgr.log_info(check_probes(loader.dataset, self.cfgs))
-        dataset = ArrayDataset(loader.dataset, data_cfg["cache"])
-        for doubt in check_sample(dataset, data_cfg["dataset_root"]):
+        for doubt in check_sample(ArrayDataset(loader.dataset), data_cfg["dataset_root"]):
             self.msg_mgr.log_warning(doubt)
+        dataset = ArrayDataset(loader.dataset, data_cfg["cache"])
         return DataLoader(
             dataset,
             batch_sampler=loader.batch_sampler,

@@ -204,7 +204,7 @@ def test_frame_counts(tmp_path, record, lengths):
     record("unequal frame counts between modalities", NAMED)
 
 
-NAMES = st.lists(st.sampled_from(["0001", "0002", "0003", "ü"]), max_size=4)
+NAMES = st.lists(st.sampled_from(["0001", "0002-a-b", "0003", "ü-nm-01-090", "0004--b"]), max_size=4)
 WRONG = st.one_of(
     st.none(),
     st.booleans(),
@@ -227,6 +227,7 @@ def test_partitions(tmp_path, record, sets):
     halves = [sets.get("TRAIN_SET"), sets.get("TEST_SET"), sets.get("PROBE_SET", [])]
     lists = all(isinstance(half, list) and all(isinstance(one, str) for one in half) for half in halves)
     right = lists and not set(halves[0]) & set(halves[1]) and all(len(set(half)) == len(half) for half in halves)
+    right = right and all(len(probe.split("-")) >= 3 and "--" not in probe for probe in halves[2])
     if right:
         assert read_partition(path) == sets
         record("partitions: duplicate ids, ids in both halves, wrong types", "read: nothing wrong with it")

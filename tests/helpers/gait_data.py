@@ -14,6 +14,7 @@ import programs
 
 EMBEDDED = "embedded"
 OPENGAIT = os.environ.get("OPENGAIT_HOME")
+SIDES = np.array([1, *[1, -1] * 8])  # the person's left, on the right seen from the front
 
 
 def write_data(root: Path, frames: int = 12) -> Path:
@@ -26,7 +27,8 @@ def write_data(root: Path, frames: int = 12) -> Path:
             for t in range(frames + view):
                 width = 9 + identity + 2 * np.sin(t / 2 + view)
                 silhouettes.append((((rows - 32) / 31) ** 2 + ((columns - 32) / width) ** 2 < 1) * np.uint8(255))
-                joints = np.stack([32 + width * random.uniform(-0.5, 0.5, 17), np.linspace(3, 60, 17), np.ones(17)], 1)
+                across = np.abs(random.uniform(-0.5, 0.5, 17)) * SIDES
+                joints = np.stack([32 + width * across, np.linspace(3, 60, 17), np.ones(17)], 1)
                 keypoints.append(joints)
             folder = root / "data" / f"{identity:04d}" / f"camid{view}_videoid0" / "seq0"
             folder.mkdir(parents=True)

@@ -15,10 +15,11 @@ import numpy as np
 from tqdm import tqdm
 
 from plugins.benchmarks.walkers import Alignment, alignment_errors, displace, render
-from plugins.common.files import atomic_folder, write_json
+from plugins.common.files import atomic_folder
 from plugins.common.folders import claim, scratch
 from plugins.errors import KpstraError
 
+from ...data.partition import write_partition
 from ...data.prepare.poses import place
 from ...data.prepare.run import parallel
 from ...data.prepare.sequence import FILES, is_written
@@ -63,7 +64,7 @@ def write(output: str | Path, settings: Settings, workers: int | None = None) ->
                 frames += count
                 bar.set_postfix_str(f"{frames / (time.monotonic() - started):.0f} frames/s", refresh=False)
                 bar.update()
-        write_json(output / PARTITION, settings.partition())
+        write_partition(output / PARTITION, settings.partition(), overwrite=True)
     return frames
 
 

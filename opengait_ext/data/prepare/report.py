@@ -9,7 +9,7 @@ from typing import Any
 
 from .journal import REPORT, Record
 from .poses import BOX_RULES, POSE_RULES
-from .sample import findings, warnings
+from .sample import findings
 from .silhouettes import FRAME_RULES
 
 SHOWN = (
@@ -47,7 +47,7 @@ def make_report(records: Sequence[Record], settings: Mapping[str, Any], strays: 
         "sequences ordered by number, not as text": total["reordered"],
         "confident joints checked": total["joints confident"],
         "of these on the body": total["joints on body"],
-        "warnings": warnings(findings(total)),
+        "warnings": [verdict.what for verdict in findings(total) if not verdict.well],
     }
 
 

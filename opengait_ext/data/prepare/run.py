@@ -25,7 +25,7 @@ from plugins.errors import KpstraError
 from ..layout import check_output, find_sequences
 from .journal import REPORT, SETTINGS, Journal, Record
 from .report import add_up, make_report, summary
-from .sample import Sample, findings, raw_sample, refuse
+from .sample import Sample, raw_sample
 from .sequence import poses_of, prepare_sequence, write_sequence
 
 Written = tuple[Record, Path | None]  # a line of the journal, and the folder to put in place
@@ -110,8 +110,7 @@ def run(
                     bar.set_postfix_str(f"{frames / (time.monotonic() - started):.0f} frames/s", refresh=False)
                     bar.update()
             try:
-                where = f"{len(done)} sequences; those prepared so far were removed"
-                refuse(findings(add_up(done.values())), where, sample)
+                sample.refuse(add_up(done.values()), len(done))
             except KpstraError:
                 journal.discard()
                 raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,9 +60,26 @@ class Sample:
         """
         if not self.counts["frames"]:
             raise KpstraError(f"none of {self.sequences} sequences looked at has a usable frame{self.example}")
-        refuse(findings(self.counts), f"{self.sequences} sequences looked at", self)
-        for warning in warnings(findings(self.counts)):
-            print(f"warning: {warning}{likely_cause(self.frames, self.then)}", file=sys.stderr)
+        wrong = [verdict for verdict in findings(self.counts) if not verdict.well]
+        if not wrong:
+            return
+        cause = likely_cause(self.frames, self.then)
+        line = f"{'; '.join(verdict.what for verdict in wrong)}, in {self.sequences} sequences looked at{cause.what}"
+        if cause.found or any(verdict.stops for verdict in wrong):
+            raise KpstraError(line + self.example)
+        print(f"warning: {line}", file=sys.stderr)
+
+    def refuse(self, total: Mapping[str, int], sequences: int) -> None:
+        """Refuse what is too bad in all that was prepared.
+
+        Raises:
+            KpstraError: as :meth:`check`.
+        """
+        if wrong := [verdict.what for verdict in findings(total) if verdict.stops]:
+            raise KpstraError(
+                f"{'; '.join(wrong)}, in {sequences} sequences; those prepared so far were removed"
+                f"{likely_cause(self.frames, self.then).what}{self.example}"
+            )
 
 
 def findings(total: Mapping[str, int]) -> Iterator[Verdict]:
@@ -74,18 +91,6 @@ def findings(total: Mapping[str, int]) -> Iterator[Verdict]:
         why = ", ".join(f"{n} {rule}" for rule, n in unused.items()) or "none without"
         yield Verdict(f"frames with a usable pose: {share:.1%} of {total['frames']} ({why})", share >= WELL, share == 0)
     yield from judge(total)
-
-
-def warnings(verdicts: Iterable[Verdict]) -> list[str]:
-    """What is not well."""
-    return [verdict.what for verdict in verdicts if not verdict.well]
-
-
-def refuse(verdicts: Iterable[Verdict], where: str, sample: Sample) -> None:
-    """Raise :class:`KpstraError` for what is too bad to go on, with the likely cause."""
-    wrong = [verdict.what for verdict in verdicts if verdict.stops]
-    if wrong:
-        raise KpstraError(f"{'; '.join(wrong)}, in {where}{likely_cause(sample.frames, sample.then)}{sample.example}")
 
 
 def raw_sample(silhouettes: Path, poses: Path, names: Sequence[str]) -> Sample:

@@ -1,0 +1,164 @@
+"""Folders as users have them: a mistake that runs through a release ends `prepare` before it writes anything."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from walking_body import MISTAKES, RAW
+
+from opengait_ext.data.prepare import prepare
+from opengait_ext.data.safe_pickle import read_array
+from plugins.errors import KpstraError
+
+NAMES = ("0001/camid1_videoid0/seq0", "0003/camid1_videoid2/seq0")
+SILHOUETTES, POSES = "2D_Silhouettes", "2D_Poses"
+
+
+@pytest.fixture
+def raw(tmp_path):
+    for kind in (SILHOUETTES, POSES):
+        for name in NAMES:
+            shutil.copytree(RAW / kind / name, tmp_path / kind / name)
+    return tmp_path
+
+
+def run(raw, output="out"):
+    return prepare(raw / SILHOUETTES, raw / POSES, raw / output, workers=1)
+
+
+def files(raw, kind):
+    return sorted(path for path in (raw / kind).rglob("*") if path.is_file())
+
+
+def change_poses(raw, change, lead=None):
+    """Rewrite every pose file; ``change`` takes (17, 3) joints and the image."""
+    for pose, silhouette in zip(files(raw, POSES), files(raw, SILHOUETTES), strict=True):
+        values = [float(value) for value in pose.read_text().split(",") if value.strip()]
+        image = cv2.imread(str(silhouette), cv2.IMREAD_GRAYSCALE)
+        joints = change(np.array(values[2:]).reshape(17, 3), image)
+        pose.write_text(",".join(map(str, [*(lead or values[:2]), *np.ravel(joints)])))
+
+
+def change_images(raw, change):
+    for path in files(raw, SILHOUETTES):
+        cv2.imwrite(str(path), change(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)))
+
+
+def refused(raw):
+    with pytest.raises(KpstraError) as caught:
+        run(raw)
+    assert "\n" not in str(caught.value) and list((raw / "out").iterdir()) == []
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_poses_of_another_order_or_frame(raw, mistake):
+    change, cause = MISTAKES[mistake]
+    change_poses(raw, change)
+    said = refused(raw)
+    assert (
+        cause in said and "in 2 sequences looked at" in said and "human_crop_f00108: image 38 wide and 87 high" in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("joints", "said"),
+    [
+        (18, "56 values, as of OpenPose's 18 joints; COCO's 17 are needed"),
+        (25, "77 values, as of OpenPose's 25 joints"),
+        (26, "80 values, as of Halpe's 26 joints"),
+        (17.5, "55 values, expected 53"),
+    ],
+)
+def test_other_joint_sets(raw, joints, said):
+    change_poses(raw, lambda _, __: np.ones(int(joints * 3) + (joints == 17.5)))
+    assert "usable pose: 0.0%" in (message := refused(raw)) and said in message
+
+
+def test_poses_without_their_two_numbers(raw):
+    for path in files(raw, POSES):
+        path.write_text(",".join(path.read_text().split(",")[2:]))
+    assert "51 values, the two in front, width and height, are missing" in refused(raw)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(lambda image: image // 255, "the greatest value is 1"), (lambda image: 255 - image, "seem to be inverted")],
+)
+def test_other_silhouettes(raw, change, said):
+    change_images(raw, change)
+    assert said in refused(raw)
+
+
+def test_no_silhouette_can_be_used(raw):
+    for path in files(raw, SILHOUETTES):
+        path.write_bytes(b"")
+    assert "none of 2 sequences looked at has a usable frame" in refused(raw)
+
+
+def test_scores_in_percent_are_told_and_prepared(raw, capsys):
+    change_poses(raw, lambda joints, _: joints * [1, 1, 100])
+    report = run(raw)
+    assert "warning: scores above 1.5" in capsys.readouterr().err
+    assert report["warnings"] and "scores above 1.5" in report["warnings"][0]
+
+
+@pytest.mark.parametrize("factor", [(2, 2), (0.5, 0.5), (2, 1)])
+def test_poses_of_a_crop_of_another_size(raw, factor):
+    """Joints go with the ratio of the sizes, so that they end where they would without."""
+    run(raw, "straight")
+    for path, image in zip(files(raw, POSES), files(raw, SILHOUETTES), strict=True):
+        values = np.array([float(value) for value in path.read_text().split(",") if value.strip()])
+        height, width = cv2.imread(str(image)).shape[:2]
+        joints = values[2:].reshape(17, 3) * [*factor, 1] + [*(np.array(factor) / 2 - 0.5), 0]
+        path.write_text(",".join(map(str, [width * factor[0], height * factor[1], *joints.ravel()])))
+    report = run(raw)
+    assert report["poses scaled from a crop of another size"] == 40 and report["warnings"] == []
+    for name in NAMES:
+        ours, straight = (read_array(raw / folder / name / "1_keypoints.pkl") for folder in ("out", "straight"))
+        np.testing.assert_allclose(ours, straight, atol=1e-3)
+
+
+def test_frames_go_by_number(raw, tmp_path):
+    """frame_9 before frame_10, although as text it comes after; joints are filled in along that order."""
+    expected = {}
+    run(raw, "straight")
+    for kind, suffix in ((SILHOUETTES, "png"), (POSES, "txt")):
+        for name in NAMES:
+            for number, path in enumerate(sorted((raw / kind / name).iterdir()), 5):
+                path.rename(path.with_name(f"frame_{number}.{suffix}"))
+    report = run(raw)
+    assert report["sequences ordered by number, not as text"] == 2
+    for name in NAMES:
+        for file in ("0_sil.pkl", "1_keypoints.pkl"):
+            expected[file] = read_array(raw / "straight" / name / file)
+            np.testing.assert_array_equal(read_array(raw / "out" / name / file), expected[file])
+
+
+def test_other_files_and_suffixes(raw):
+    """Hidden files, folders' lists of other systems, upper-case suffixes, names with dashes and spaces."""
+    run(raw, "straight")
+    for kind in (SILHOUETTES, POSES):
+        for folder in (raw / kind, raw / kind / "0001", *(raw / kind / name for name in NAMES)):
+            for stray in (
+                ".DS_Store",
+                "Thumbs.db",
+                "desktop.ini",
+                "._human_crop_f00108.png",
+                "._human_crop_f00108.txt",
+            ):
+                (folder / stray).write_bytes(b"\0\1")
+        (raw / kind / ".cache" / "a" / "b").mkdir(parents=True)
+        (raw / kind / "0001").rename(raw / kind / "an id-with dashes")
+    for number, path in enumerate(p for kind in (SILHOUETTES, POSES) for p in files(raw, kind) if p.name[0] == "h"):
+        if number % 3 == 0:
+            path.rename(path.with_suffix(path.suffix.upper()))
+    report = run(raw)
+    assert report["sequences"] == 2 and report["frames"] == 40
+    assert sum(report["frames with all joints absent"].values()) == 0
+    for name in NAMES:
+        moved = Path("out", name.replace("0001", "an id-with dashes"))
+        for file in ("0_sil.pkl", "1_keypoints.pkl"):
+            np.testing.assert_array_equal(read_array(raw / moved / file), read_array(raw / "straight" / name / file))
