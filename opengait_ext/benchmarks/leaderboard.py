@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result
+from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result, Row
 from plugins.benchmarks.leaderboard.host import Description
 from plugins.errors import KpstraError
 
@@ -20,6 +20,12 @@ class OpenGaitHost(Host):
     """OpenGait's part of a leaderboard: its options, checkpoints and logs."""
 
     section, program = "gait", "opengait-ext leaderboard"
+    title = "Gait, in OpenGait"
+    usage = (
+        "`python -m opengait_ext --cfgs configs/opengait/NAME.yaml --phase train data_cfg.dataset_root=DATA` trains, "
+        "`--phase test` tests; `opengait-ext leaderboard run --rows NAME` does both with a row. Multiply-accumulates of one "
+        f"sequence of {FRAMES} silhouettes of 64x44, parameters without the identity classifier."
+    )
     moving = (
         "data_cfg.dataset_root",
         "data_cfg.dataset_partition",
@@ -97,7 +103,8 @@ class OpenGaitHost(Host):
 
     def _overrides(self, job: Job) -> list[str]:
         data = [f"data_cfg.dataset_root={self.options.data}"] if self.options.data else []
-        return [*data, *(f"{key}={value}" for key, value in self.settings.items()), f"trainer_cfg.seed={job.seed}"]
+        given = [f"{key}={value}" for key, value in self.settings.items()]
+        return [*data, *job.row.overrides(), *given, f"trainer_cfg.seed={job.seed}"]
 
     @staticmethod
     def result(folder: Path) -> Result | None:
@@ -115,7 +122,7 @@ class OpenGaitHost(Host):
         return None
 
     @staticmethod
-    def complexities(configs: Sequence[str]) -> list[Complexity]:
+    def complexities(rows: Sequence[Row]) -> list[Complexity]:
         """Count on networks of the embedded host, with one sequence of :data:`FRAMES` silhouettes of 64x44."""
         import torch
         from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -125,8 +132,8 @@ class OpenGaitHost(Host):
 
         counted = []
         with host_models("cpu") as build:
-            for config in configs:
-                model = build(config)
+            for row in rows:
+                model = build(row.config, row.overrides())
                 forward(model, batch_of(model, 1, 2))  # what is computed once from the weights is not counted
                 # as plain products: not every torch counts the fused attention of a CPU
                 with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
@@ -136,24 +143,19 @@ class OpenGaitHost(Host):
         return counted
 
     @staticmethod
-    def describe(config: Path, name: str, data: str) -> Description:
-        """Read the card's sentences off the YAML file."""
-        from plugins.common.settings import read_yaml
+    def describe(row: Row) -> Description:
+        """Read what the page of models says off the YAML file."""
+        from ..settings.load import recipe
 
-        settings = read_yaml(config)
+        settings = recipe(row.config, row.overrides())
         trainer, optimizer = settings["trainer_cfg"], settings["optimizer_cfg"]
         people, sequences = trainer["sampler"]["batch_size"]
-        command = f"python -m opengait_ext --cfgs {name} --phase {{}} data_cfg.dataset_root={data}"
         hint = trainer["restore_hint"]
-        start = f"the weights `{hint}` (`trainer_cfg.restore_hint=0`: random ones)" if hint else "random weights"
         return Description(
-            f"`{settings['model_cfg']['model']}` in OpenGait",
-            f"one sequence of {FRAMES} silhouettes of 64x44",
+            settings["model_cfg"]["model"],
             f"{trainer['total_iter']} iterations of {people} people x {sequences} sequences x "
             f"{trainer['sampler']['frames_num_fixed']} frames, {optimizer['solver']} {optimizer['lr']:g}",
-            start,
-            command.format("train"),
-            command.format("test"),
+            f"`{Path(hint).name}`" if hint else "random weights",
         )
 
 

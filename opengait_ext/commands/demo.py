@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plugins.common.arguments import Parser
-from plugins.common.files import resolve_config
 
 from ..host.options import add_host
 
@@ -34,15 +33,13 @@ def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[st
     """Prepare, train, test, draw; print the metrics and where everything is."""
     import numpy as np
 
-    from plugins.common.settings import read_yaml
-
     from ..data.inspection import sequences
     from ..data.joint_transform import build_joint_transform
     from ..data.prepare import prepare
     from ..host.find import find_host
     from ..pictures.bias import draw
     from ..pictures.sheet import overlay_sheet
-    from ..settings.load import apply_override
+    from ..settings.load import recipe
     from ..training.checkpoints import checkpoint_path
     from ..training.launch import Run, launch
     from ..training.record import output_folder
@@ -51,10 +48,8 @@ def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[st
 
     started, data = time.monotonic(), output / "data"
     prepare(raw / "2D_Silhouettes", raw / "2D_Poses", data)
-    settings = read_yaml(resolve_config(CONFIG))
     overrides = [f"data_cfg.dataset_root={data}", *overrides]
-    for override in overrides:
-        apply_override(settings, override)
+    settings = recipe(CONFIG, overrides)
     options = {"host": host, "device": device, "workdir": str(output), "overrides": overrides}
     launch(Run(CONFIG, "train", **options))
     measured = launch(Run(CONFIG, "test", **options)) or {}

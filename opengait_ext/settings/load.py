@@ -44,6 +44,14 @@ def load_settings(host: ActiveHost, config: str, overrides: Sequence[str], resto
     return settings
 
 
+def recipe(config: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a configuration with overrides but without the host's defaults, unchecked; no host is needed."""
+    settings = read_yaml(resolve_config(config))
+    for override in overrides:
+        apply_override(settings, override)
+    return settings
+
+
 def apply_override(settings: dict[str, Any], override: str) -> None:
     """Set one value of the settings by ``section.key=value``, in place."""
     key, equals, text = override.partition("=")

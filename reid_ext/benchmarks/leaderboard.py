@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result
+from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result, Row
 from plugins.benchmarks.leaderboard.host import Description
 from plugins.errors import KpstraError
 
+from ..settings.options import opts
 from ..training.results import read_results
 
 CHECKPOINT = "model.pth.tar-"
@@ -21,6 +22,12 @@ class TorchreidHost(Host):
     """torchreid's part of a leaderboard: its options, checkpoints and logs."""
 
     section, program = "reid", "reid-ext leaderboard"
+    title = "Re-identification, in torchreid"
+    usage = (
+        "`python -m reid_ext --config-file configs/reid/NAME.yaml --root DATA` trains, with `test.evaluate True "
+        "model.load_weights PATH` it tests; `reid-ext leaderboard run --rows NAME` does both with a row. "
+        "Multiply-accumulates of one image of the configuration's size, parameters without the identity classifier."
+    )
     moving = (
         "data.root",
         "data.save_dir",
@@ -65,7 +72,7 @@ class TorchreidHost(Host):
 
     def _opts(self, job: Job) -> list[str]:
         given = [token for pair in self.settings.items() for token in pair]
-        return [*given, "train.seed", str(job.seed), "data.save_dir", str(job.folder)]
+        return [*opts(job.row.overrides()), *given, "train.seed", str(job.seed), "data.save_dir", str(job.folder)]
 
     @staticmethod
     def result(folder: Path) -> Result | None:
@@ -86,35 +93,29 @@ class TorchreidHost(Host):
         return Result({name: round(value * 100, 4) for name, value in metrics.items()}, logs[-1], *_duration(trained))
 
     @staticmethod
-    def complexities(configs: Sequence[str]) -> list[Complexity]:
+    def complexities(rows: Sequence[Row]) -> list[Complexity]:
         """Count on networks as the configurations have them, with one image of their size."""
-        from ..settings.load import load_config
-
-        return [complexity(cfg.model.name, cfg.data.height, cfg.data.width) for cfg in map(load_config, configs)]
+        return [complexity(cfg.model.name, cfg.data.height, cfg.data.width) for cfg in map(_settings, rows)]
 
     @staticmethod
-    def describe(config: Path, name: str, data: str) -> Description:
-        """Read the card's sentences off the merged configuration."""
-        from ..settings.load import load_config
-
-        cfg = load_config(str(config))
-        train, command = cfg.train, f"python -m reid_ext --config-file {name} --root {data}"
+    def describe(row: Row) -> Description:
+        """Read what the page of models says off the merged configuration."""
+        cfg = _settings(row)
+        train = cfg.train
         frozen = f", all but {', '.join(train.open_layers)} frozen for the first {train.fixbase_epoch}"
         steps = f"{'every' if train.lr_scheduler == 'single_step' else 'at'} {', '.join(map(str, train.stepsize))}"
-        schedule = (
-            f"{train.max_epoch} epochs in batches of {train.batch_size}{frozen if train.fixbase_epoch else ''};"
-            f" {train.optim} {train.lr:g}, x{train.gamma:g} {steps} epochs"
-        )
-        start = "ImageNet weights (downloaded, or `stra.pretrained_path`)" if cfg.model.pretrained else "random weights"
-        checkpoint = f"{cfg.data.save_dir}/model/{CHECKPOINT}{train.max_epoch}"
         return Description(
-            f"`{cfg.model.name}` in torchreid",
-            f"one image of {cfg.data.height}x{cfg.data.width}",
-            schedule,
-            start,
-            command,
-            f"{command} test.evaluate True model.load_weights {checkpoint}",
+            cfg.model.name,
+            f"{train.max_epoch} epochs in batches of {train.batch_size}{frozen if train.fixbase_epoch else ''};"
+            f" {train.optim} {train.lr:g}, x{train.gamma:g} {steps} epochs",
+            "ImageNet weights" if cfg.model.pretrained else "random weights",
         )
+
+
+def _settings(row: Row) -> Any:
+    from ..settings.load import load_config
+
+    return load_config(row.config, opts(row.overrides()))
 
 
 def complexity(name: str, height: int = 256, width: int = 128) -> Complexity:

@@ -79,8 +79,8 @@ def host_models(device: str, choice: str = "embedded") -> Iterator:
     """
     with session(choice, device) as (host, device), quiet(host):
 
-        def build(config: str) -> nn.Module:
-            settings = load_settings(host, config, ("trainer_cfg.restore_hint=0",))
+        def build(config: str, overrides: Sequence[str] = ()) -> nn.Module:
+            settings = load_settings(host, config, (*overrides, "trainer_cfg.restore_hint=0"))
             adapt(settings, device)
             cls = model_class(host, settings["model_cfg"]["model"])
             torch.manual_seed(0)

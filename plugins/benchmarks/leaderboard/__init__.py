@@ -1,4 +1,4 @@
-"""Leaderboards without a host: the table of published rows, runs as child processes, reports and model cards."""
+"""Leaderboards without a host: the table of published rows, runs as child processes, reports, the page of models."""
 
 from .host import Complexity, Host, Job, Result
 from .table import Row, Section, read_table

@@ -1,4 +1,4 @@
-"""What the leaderboards of both hosts share of their command lines: ``run``, ``report`` and ``cards``."""
+"""What the leaderboards of both hosts share of their command lines: ``run``, ``report`` and ``models``."""
 
 from __future__ import annotations
 
@@ -54,18 +54,17 @@ def add_arguments(parser: Parser, setting: str) -> Parser:
         "--output", type=Path, metavar="FOLDER", help="the report goes there (default: into the results)"
     )
 
-    cards = commands.add_parser(
-        "cards", help="write the model cards", description="One Markdown file for each configuration."
+    models = commands.add_parser(
+        "models", help="write the page of all models", description="A table of all configurations and rows, one page."
     )
-    cards.add_argument("--configs", type=Path, default="configs", metavar="FOLDER", help="holds the configurations")
-    cards.add_argument("--output", type=Path, default="docs/cards", metavar="FOLDER", help="the cards go there")
-    cards.add_argument("--results", type=Path, metavar="FOLDER", help="also say what these runs measured")
+    models.add_argument("--configs", type=Path, default="configs", metavar="FOLDER", help="holds the configurations")
+    models.add_argument("--output", type=Path, default="docs/models.md", metavar="FILE.md", help="the page")
     return run
 
 
 def run(host: type[Host], args: argparse.Namespace) -> int:
     """Run a host's leaderboard; return 0, or 1 if a run failed."""
-    return {"run": run_rows, "report": report, "cards": cards}[args.what](host, args)
+    return {"run": run_rows, "report": report, "models": models}[args.what](host, args)
 
 
 def run_rows(host: type[Host], args: argparse.Namespace) -> int:
@@ -95,18 +94,17 @@ def report(host: type[Host], args: argparse.Namespace) -> int:
 
     section = read_table(args.table, host.section)
     rows = section.chosen(args.rows)
-    configs = list(dict.fromkeys(row.config for row in rows if row.config is not None))
-    complexities = dict(zip(configs, host.complexities(configs), strict=True))
+    ours = [row for row in rows if row.config is not None]
+    complexities = dict(zip((row.name for row in ours), host.complexities(ours), strict=True))
     lines = collect(section, rows, args.results, host.result, complexities)
     print(write_report(section, lines, args.results, args.output or args.results / section.name))
     print(f"{sum(bool(line.results) for line in lines)} of {len(lines)} rows measured")
     return 0
 
 
-def cards(host: type[Host], args: argparse.Namespace) -> int:
-    """``cards``."""
-    from .cards import write_cards
+def models(host: type[Host], args: argparse.Namespace) -> int:
+    """``models``."""
+    from .models import write_models
 
-    paths = write_cards(host, args.configs, args.output, args.results)
-    print(f"{len(paths)} cards in {args.output}")
+    print(f"{write_models(host, args.configs, args.output)} models in {args.output}")
     return 0

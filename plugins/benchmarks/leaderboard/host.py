@@ -44,14 +44,11 @@ class Complexity:
 
 @dataclass(frozen=True)
 class Description:
-    """What a model card says of a configuration beside its first comment and its numbers."""
+    """What the page of models says of a row beside its label and its numbers."""
 
     model: str
-    input: str  # what `macs` is counted for
     schedule: str
     start: str  # the weights that training starts from
-    train: str  # commands
-    test: str
 
 
 class Host:
@@ -64,6 +61,7 @@ class Host:
 
     section = ""  # of the table
     program = ""
+    title = usage = ""  # of the host's part of the page of models: heading, and how its configurations are used
     moving: tuple[str, ...] = ()  # settings that may change while a run is interrupted: paths, workers, logging
 
     def __init__(self, options: argparse.Namespace, settings: Mapping[str, str] | None = None) -> None:
@@ -87,17 +85,11 @@ class Host:
         raise NotImplementedError
 
     @staticmethod
-    def complexities(configs: Sequence[str]) -> list[Complexity]:
-        """Build each configuration's network and count."""
+    def complexities(rows: Sequence[Row]) -> list[Complexity]:
+        """Build each row's network and count."""
         raise NotImplementedError
 
     @staticmethod
-    def describe(config: Path, name: str, data: str) -> Description:
-        """Return what a card says of a configuration.
-
-        Args:
-            config: its file.
-            name: as the commands name it.
-            data: the folder of the data in the commands.
-        """
+    def describe(row: Row) -> Description:
+        """Return what the page of models says of a row."""
         raise NotImplementedError

@@ -60,7 +60,7 @@ def collect(
     Args:
         results: the folder of all runs.
         read: a host's :meth:`plugins.benchmarks.leaderboard.Host.result`.
-        complexities: of each configuration.
+        complexities: of each row, by name.
     """
     lines = []
     for row in rows:
@@ -77,7 +77,7 @@ def collect(
                 row,
                 finished,
                 unfinished,
-                complexities.get(row.config or ""),
+                complexities.get(row.name),
                 {seed: text for seed, text in changed.items() if text},
             )
         )

@@ -11,7 +11,7 @@ from ...common.settings import known_keys, read_yaml
 from ...errors import KpstraError, nearest
 
 SECTION_KEYS = ("title", "source", "metrics", "data", "rows")
-ROW_KEYS = ("name", "label", "tables", "config", "paper", "complexity", "warm_start")
+ROW_KEYS = ("name", "label", "tables", "config", "paper", "complexity", "warm_start", "set")
 COMPLEXITY_KEYS = ("parameters", "macs")
 
 
@@ -21,7 +21,8 @@ class Row:
 
     ``paper`` holds published metrics in percent by the host's names, ``complexity`` published ``parameters`` in
     millions and ``macs`` in G; ``config`` is ``None`` for a model that has no configuration here (paper-only), and
-    ``warm_start`` names the row whose trained weights this one starts from.
+    ``warm_start`` names the row whose trained weights this one starts from, ``set`` holds by dotted key what this row
+    changes in its configuration: an ablation is a row, not a file.
     """
 
     name: str
@@ -31,6 +32,16 @@ class Row:
     paper: Mapping[str, float] = field(default_factory=dict)
     complexity: Mapping[str, float] = field(default_factory=dict)
     warm_start: str | None = None
+    set: Mapping[str, Any] = field(default_factory=dict)
+
+    def overrides(self) -> list[str]:
+        """Return what the row sets, as on a command line: ``key=value``, the value in YAML."""
+        return [f"{key}={in_yaml(value)}" for key, value in self.set.items()]
+
+
+def in_yaml(value: Any) -> str:
+    """Return a value as YAML in one line."""
+    return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n").removesuffix("\n...")
 
 
 @dataclass(frozen=True)
@@ -124,4 +135,19 @@ def _row(given: Any, metrics: Mapping[str, str], where: str) -> Row:
         dict(given.get("paper", {})),
         dict(given.get("complexity", {})),
         given.get("warm_start"),
+        _set(given.get("set", {}), given["config"], f"{where}.set"),
     )
+
+
+def _set(given: Any, config: str | None, where: str) -> dict[str, Any]:
+    """Check what a row sets; whether the host knows the keys is checked when it merges them."""
+    if given and config is None:
+        raise KpstraError(f"{where}: a row without a configuration has nothing to set it in")
+    if not isinstance(given, dict):
+        raise KpstraError(f"{where}: {given!r}: expected dotted keys and their values")
+    for key, value in given.items():
+        if not isinstance(key, str) or isinstance(value, dict):
+            raise KpstraError(
+                f"{where}.{key}: {value!r}: expected a dotted key with its value, such as model_cfg.kprpe.grid: image"
+            )
+    return dict(given)
