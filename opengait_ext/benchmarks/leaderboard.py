@@ -23,8 +23,8 @@ class OpenGaitHost(Host):
     title = "Gait, in OpenGait"
     usage = (
         "`python -m opengait_ext --cfgs configs/opengait/NAME.yaml --phase train data_cfg.dataset_root=DATA` trains, "
-        "`--phase test` tests; `opengait-ext leaderboard run --rows NAME` does both with a row. Multiply-accumulates of one "
-        f"sequence of {FRAMES} silhouettes of 64x44, parameters without the identity classifier."
+        "`--phase test` tests; `opengait-ext leaderboard run --rows NAME` does both with a row. Multiply-accumulates "
+        f"of one sequence of {FRAMES} silhouettes of 64x44, parameters without the identity classifier."
     )
     moving = (
         "data_cfg.dataset_root",

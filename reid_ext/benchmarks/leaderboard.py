@@ -12,7 +12,6 @@ from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result, Row
 from plugins.benchmarks.leaderboard.host import Description
 from plugins.errors import KpstraError
 
-from ..settings.options import opts
 from ..training.results import read_results
 
 CHECKPOINT = "model.pth.tar-"
@@ -72,7 +71,7 @@ class TorchreidHost(Host):
 
     def _opts(self, job: Job) -> list[str]:
         given = [token for pair in self.settings.items() for token in pair]
-        return [*opts(job.row.overrides()), *given, "train.seed", str(job.seed), "data.save_dir", str(job.folder)]
+        return [*_set(job.row), *given, "train.seed", str(job.seed), "data.save_dir", str(job.folder)]
 
     @staticmethod
     def result(folder: Path) -> Result | None:
@@ -112,10 +111,15 @@ class TorchreidHost(Host):
         )
 
 
+def _set(row: Row) -> list[str]:
+    """Return what a row sets as torchreid's ``key value`` pairs, values as Python has them."""
+    return [text for key, value in row.set.items() for text in (key, str(value))]
+
+
 def _settings(row: Row) -> Any:
     from ..settings.load import load_config
 
-    return load_config(row.config, opts(row.overrides()))
+    return load_config(row.config, _set(row))
 
 
 def complexity(name: str, height: int = 256, width: int = 128) -> Complexity:

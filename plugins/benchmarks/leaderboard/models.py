@@ -37,8 +37,9 @@ def write_models(host: type[Host], configs: Path, page: Path, count: Count | Non
     text = page.read_text(encoding="utf-8") if page.is_file() else "# Models\n"
     before, _, rest = text.partition(begin)
     part = "\n".join([begin, *host_part(host, configs, rows, counted), end])
+    parts = (before.strip(), part, rest.partition(end)[2].strip())
     with atomic_write(page, "w") as stream:
-        stream.write(f"{before.rstrip()}\n\n{part}\n{rest.partition(end)[2].rstrip()}".rstrip() + "\n")
+        stream.write("\n\n".join(filter(None, parts)) + "\n")
     return len(rows)
 
 

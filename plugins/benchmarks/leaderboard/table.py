@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import yaml
+
 from ...common.files import resolve_config
 from ...common.settings import known_keys, read_yaml
 from ...errors import KpstraError, nearest
@@ -147,7 +149,5 @@ def _set(given: Any, config: str | None, where: str) -> dict[str, Any]:
         raise KpstraError(f"{where}: {given!r}: expected dotted keys and their values")
     for key, value in given.items():
         if not isinstance(key, str) or isinstance(value, dict):
-            raise KpstraError(
-                f"{where}.{key}: {value!r}: expected a dotted key with its value, such as model_cfg.kprpe.grid: image"
-            )
+            raise KpstraError(f"{where}.{key}: {value!r}: expected a dotted key and its value, as in model.name: osnet")
     return dict(given)

@@ -1,12 +1,12 @@
-"""`opengait-ext leaderboard` on small data: two seeds, a SIGKILL in the middle, the report, the cards."""
+"""`opengait-ext leaderboard` on small data: two seeds, a SIGKILL in the middle, the report, the models."""
 
 import json
 import re
 import shutil
 import signal
 import statistics
-from pathlib import Path
 
+import models_page
 import programs
 import pytest
 import yaml
@@ -14,7 +14,6 @@ from gait_data import EMBEDDED, write_data
 
 from opengait_ext.benchmarks.leaderboard import OpenGaitHost, checkpoints
 
-ROOT = Path(__file__).parents[3]
 TOTAL = 4
 SMALL = [
     f"trainer_cfg.total_iter={TOTAL}",
@@ -179,10 +178,11 @@ def test_mistakes(data, tmp_path, more, message):
     assert not (tmp_path / "results").exists()
 
 
-def test_the_cards_are_what_the_command_makes(tmp_path):
-    """No drift; after a change run `opengait-ext leaderboard cards`."""
-    done("cards", "--configs", str(ROOT / "configs"), "--output", str(tmp_path))
-    made = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
-    assert made.keys() == {f"{path.stem}.md" for path in (ROOT / "configs" / "opengait").glob("*.yaml")}
-    committed = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "cards").glob("*.md")}
-    assert made == {name: committed.get(name) for name in made}
+def test_the_page_of_models(tmp_path):
+    """No drift; after a change run `opengait-ext leaderboard models`. Small networks are counted again."""
+    assert models_page.same_but_for_counting(OpenGaitHost, tmp_path)
+    names = ("opengait/walkers_swingait2d_kprpe.yaml", "opengait/walkers_swingait2d.yaml", "leaderboard_walkers.yaml")
+    configs = models_page.small_configs(tmp_path / "configs", *names)
+    done("models", "--configs", str(configs), "--output", str(tmp_path / "small.md"))
+    lines = models_page.lines_of_models(tmp_path / "small.md")
+    assert len(lines) == 9 and set(lines) <= set(models_page.lines_of_models(models_page.PAGE))

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from opengait_ext.settings.load import load_settings, resolve_paths
+from plugins.benchmarks.leaderboard import read_table
 from plugins.common.settings import read_yaml
 from plugins.errors import KpstraError
 from plugins.kprpe import KPRPEConfig
@@ -37,25 +38,18 @@ def test_shipped_configurations(load, path):
         assert given["data_cfg"]["data_in_use"] == [True, True] and given["trainer_cfg"]["joint_transform"]
 
 
-def test_the_variants_are_what_their_names_say():
-    """One configuration for each formulation and grid of the paper's Table 5, alike but for that and their names."""
-    base = read_yaml(CONFIGS[0].parent / "swingait2d_kprpe_gait3d.yaml")
-    seen = {("multihead", "window")}
-    for path in CONFIGS:
-        if path.stem.startswith("swingait2d_kprpe_") and path.stem != "swingait2d_kprpe_gait3d":
-            _, _, formulation, grid, _ = path.stem.split("_")
-            variant = read_yaml(path)
-            assert (variant["model_cfg"]["kprpe"]["formulation"], variant["model_cfg"]["kprpe"]["grid"]) == (
-                formulation,
-                grid,
-            )
-            for cfgs in (base, variant):
-                cfgs["model_cfg"]["kprpe"].update(formulation="", grid="")
-                for section in ("trainer_cfg", "evaluator_cfg"):
-                    cfgs[section]["save_name"] = ""
-            assert variant == base
-            seen.add((formulation, grid))
-    assert seen == {(f, g) for f in ("absolute", "relative", "multihead") for g in ("window", "image")}
+@pytest.mark.parametrize("table", ["leaderboard", "leaderboard_walkers"])
+def test_the_rows_that_set_something(load, table):
+    """One row for each other formulation and grid, named so; the settings take what it sets."""
+    rows = [row for row in read_table(table, "gait").rows if row.config and "_kprpe" in row.config]
+    seen = set()
+    for row in rows:
+        kprpe = load(row.config, *row.overrides())["model_cfg"]["kprpe"]
+        chosen = (kprpe["formulation"], kprpe["grid"])
+        assert not row.set or row.name.endswith("_".join(chosen))
+        seen.add(chosen)
+    formulations = ("absolute", "relative", "multihead", *(["static"] if "walkers" in table else []))
+    assert seen == {(f, g) for f in formulations for g in ("window", "image")} and len(seen) == len(rows)
 
 
 def test_overrides(load):

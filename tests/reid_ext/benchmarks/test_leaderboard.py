@@ -1,15 +1,18 @@
-"""`reid-ext leaderboard` on the shipped crops: two seeds, a SIGKILL in the middle, the report, the cards."""
+"""`reid-ext leaderboard` on the shipped crops: two seeds, a SIGKILL in the middle, the report, the models."""
 
 import re
 import signal
 import statistics
+from argparse import Namespace
 from pathlib import Path
 
+import models_page
 import programs
 import pytest
 import yaml
 from reid_data import COMPLEXITY
 
+from plugins.benchmarks.leaderboard import Job, Row
 from reid_ext.__main__ import main
 from reid_ext.benchmarks.leaderboard import TorchreidHost, complexity
 
@@ -157,30 +160,25 @@ def test_complexity_is_the_one_that_is_tested(name):
     assert millions is None or counted.parameters / 1e6 == pytest.approx(millions, rel=0.01)
 
 
-def test_the_cards_are_what_the_command_makes(tmp_path):
-    """No drift; after a change run `reid-ext leaderboard cards`."""
-    assert main(["leaderboard", "cards", "--configs", str(ROOT / "configs"), "--output", str(tmp_path)]) == 0
-    made = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
-    assert made.keys() == {f"{path.stem}.md" for path in (ROOT / "configs" / "reid").glob("*.yaml")}
-    committed = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "cards").glob("*.md")}
-    assert made == {name: committed.get(name) for name in made}
-
-
-def test_a_card_quotes_what_runs_measured(finished, tmp_path, capsys):
-    table, results, _ = finished
-    configs = tmp_path / "configs"
-    (configs / "reid").mkdir(parents=True)
-    for name in ("data.yaml", "reid/pets_mobilenetv2_stra.yaml"):
-        (configs / name).write_text((ROOT / "configs" / name).read_text(encoding="utf-8"))
-    for name in ("leaderboard.yaml", "leaderboard_pets.yaml"):
-        (configs / name).write_text(table.read_text())
-    command = ["leaderboard", "cards", "--configs", str(configs)]
-    command += ["--output", str(tmp_path / "cards"), "--results", str(results)]
+def test_the_page_of_models(tmp_path, capsys):
+    """No drift; after a change run `reid-ext leaderboard models`. A small network is counted again."""
+    assert models_page.same_but_for_counting(TorchreidHost, tmp_path)
+    configs = models_page.small_configs(tmp_path / "configs", "reid/pets_mobilenetv2_stra.yaml")
+    command = ["leaderboard", "models", "--configs", str(configs), "--output", str(tmp_path / "small.md")]
     assert main(command) == 0
-    card = (tmp_path / "cards" / "pets_mobilenetv2_stra.md").read_text(encoding="utf-8")
-    mean = statistics.fmean(logged(results / "reid" / "first" / f"seed{seed}")["mAP"] for seed in (0, 1))
-    assert f"| mAP | not published | {mean:.2f} ± " in card and "seconds on " in card
-    assert "other settings than the configuration's: data.height=64" in card
+    lines = models_page.lines_of_models(tmp_path / "small.md")
+    assert len(lines) == 1 and set(lines) <= set(models_page.lines_of_models(models_page.PAGE))
     (configs / "data.yaml").write_text("data: []")
     assert main(command) == 2
     assert "no entry fits reid/pets_mobilenetv2_stra" in capsys.readouterr().err
+
+
+def test_a_row_sets_keys_of_its_configuration(table, tmp_path):
+    """In Python's own writing, as torchreid's command line has it; the user's settings come after."""
+    row = Row("a", "A", config="reid/pets_mobilenetv2_stra", set={"train.open_layers": ["conv9"], "train.lr": 0.5})
+    job = Job(row, 3, tmp_path)
+    host = TorchreidHost(Namespace(data=str(ROOT / "tests" / "data" / "pets-mini")), {"train.lr": "0.25"})
+    (merged,) = host.merged([job])
+    assert (merged["train.open_layers"], merged["train.lr"], merged["train.seed"]) == (["conv9"], 0.25, 3)
+    command = host.next_command(job, merged)
+    assert command[command.index("train.open_layers") + 1] == "['conv9']"

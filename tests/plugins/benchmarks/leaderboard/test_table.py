@@ -79,6 +79,12 @@ MISTAKES = {
     "slash": ({"rows": [{"name": "a/b", "config": None}]}, "no / in it"),
     "tables": ({"rows": [{"name": "a", "config": None, "tables": 1}]}, "tables: 1: expected a list"),
     "rows": ({"rows": 3}, "rows: 3: expected a list of rows"),
+    "set": ({"rows": [{"name": "a", "config": None, "set": {"a.b": 1}}]}, "nothing to set it in"),
+    "sets": ({"rows": [{"name": "a", "config": "reid/resnet50_stra", "set": 3}]}, "set: 3: expected dotted keys"),
+    "nested": (
+        {"rows": [{"name": "a", "config": "reid/resnet50_stra", "set": {"train": {"lr": 1}}}]},
+        r"set\.train: {'lr': 1}: expected a dotted key",
+    ),
     "row": ({"rows": [3]}, r"rows\.0: 3: expected keys and values"),
 }
 
@@ -101,3 +107,14 @@ def test_a_file_without_the_section(tmp_path):
     path.write_text("[1]")
     with pytest.raises(KpstraError, match=r"table\.yaml: expected keys and values"):
         read_table(str(path), "reid")
+
+
+def test_what_a_row_sets_is_yaml(tmp_path):
+    path = tmp_path / "table.yaml"
+    sets = {"a.lr": 0.1, "a.b": False, "a.layers": ["fc", "classifier"], "a.name": "1"}
+    path.write_text(
+        yaml.dump({"reid": {**VALID, "rows": [{"name": "a", "config": "reid/resnet50_stra", "set": sets}]}})
+    )
+    overrides = read_table(str(path), "reid").rows[0].overrides()
+    assert {key: yaml.safe_load(value) for key, value in (one.split("=", 1) for one in overrides)} == sets
+    assert "a.layers=[fc, classifier]" in overrides and "a.b=false" in overrides
