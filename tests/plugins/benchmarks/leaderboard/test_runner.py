@@ -172,7 +172,7 @@ def test_mean_and_spread():
 def reported(tmp_path):
     runs(tmp_path, ["a"], [0, 2])
     (tmp_path / "fake" / "a" / "seed5").mkdir()
-    return collect(SECTION, ROWS, tmp_path, FakeHost.result, {"c": Complexity(1_234_000, 2_500_000_000)})
+    return collect(SECTION, ROWS, tmp_path, FakeHost.result, dict.fromkeys("ab", Complexity(1_234_000, 2_500_000_000)))
 
 
 def test_the_report_shows_paper_and_measured(tmp_path, reported):
