@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 from torch import distributed
 from torch.utils.data import DataLoader, Dataset
 
-from plugins.errors import KpstraError
+from plugins.errors import KpstraError, plain
 
 from .data.prepare.poses import JOINTS
 from .data.safe_pickle import read_array
@@ -39,6 +40,15 @@ class Sequences(Dataset):
 
     def __getitem__(self, index: int) -> tuple[list[np.ndarray], list]:
         return self.sequences[index], [self.label_list[index], "given", "given", []]
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Let a user's mistake leave as the one error, without the chain of those that it was made of."""
+    try:
+        yield
+    except KpstraError as error:
+        raise KpstraError(plain(error)) from None
 
 
 class GaitFeatureExtractor:
@@ -64,7 +74,7 @@ class GaitFeatureExtractor:
         overrides: Sequence[str] = (),
     ) -> None:
         self.host, self.device = host, device or "auto"
-        with session(self.host, self.device) as (found, on), quiet(found):
+        with plainly(), session(self.host, self.device) as (found, on), quiet(found):
             if distributed.get_world_size() > 1:
                 raise KpstraError(f"GaitFeatureExtractor: {distributed.get_world_size()} processes; it works in one")
             self.model = restore(found, on, config, checkpoint, overrides)
@@ -93,7 +103,7 @@ class GaitFeatureExtractor:
         if not sequences:
             raise KpstraError("GaitFeatureExtractor: no sequences given")
         read = [self._read(sequence, i) for i, sequence in enumerate(sequences)]
-        with session(self.host, self.device) as (found, _), quiet(found), torch.no_grad():
+        with plainly(), session(self.host, self.device) as (found, _), quiet(found), torch.no_grad():
             dataset = Sequences(read)
             collate = found.collate.CollateFn(dataset.label_list, self.model.cfgs["evaluator_cfg"]["sampler"])
             self.model.test_loader = DataLoader(dataset, batch_size=1, collate_fn=collate)

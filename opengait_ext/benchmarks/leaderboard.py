@@ -62,29 +62,11 @@ class OpenGaitHost(Host):
             more = ["--resume"]
         else:
             more = self._start(job)
-        launcher = ["-m"]
-        if self.options.processes > 1:
-            launcher = [
-                "-m",
-                "torch.distributed.run",
-                "--standalone",
-                "--nproc_per_node",
-                str(self.options.processes),
-                "-m",
-            ]
         return [
-            sys.executable,
-            *launcher,
-            "opengait_ext",
-            "--cfgs",
-            job.row.config,
-            "--host",
-            self.options.host,
-            "--device",
-            self.options.device,
-            "--workdir",
-            str(job.folder),
-            "--log_to_file",
+            *(sys.executable, "-m", "opengait_ext", "--cfgs", job.row.config),
+            *("--host", self.options.host, "--device", self.options.device),
+            *("--processes", str(self.options.processes)),
+            *("--workdir", str(job.folder), "--log_to_file"),
             *self._overrides(job),
             *more,
         ]

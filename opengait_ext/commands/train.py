@@ -1,15 +1,20 @@
 """Train or test a gait model with OpenGait, as its main.py does.
 
-Without the word `train` the same options work: `python -m opengait_ext --cfgs YAML --phase train`. On several GPUs:
+Without the word `train` the same options work: `python -m opengait_ext --cfgs YAML --phase train`. On four GPUs:
 
-    torchrun --nproc_per_node 4 -m opengait_ext --cfgs opengait/swingait2d_kprpe_gait3d data_cfg.dataset_root=DATA
+    opengait-ext --processes 4 --cfgs opengait/swingait2d_kprpe_gait3d data_cfg.dataset_root=DATA
+
+or, as OpenGait's users type it, `torchrun --nproc_per_node 4 -m opengait_ext --cfgs ...`.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 
 from plugins.common.arguments import Parser
+from plugins.common.ranks import run_processes
+from plugins.errors import KpstraError
 
 from ..host.options import add_host
 
@@ -27,14 +32,29 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the last whole checkpoint, if there is one")
     parser.add_argument("--log_to_file", action="store_true", help="also log to output/.../logs")
     add_host(parser)
+    parser.add_argument(
+        "--processes", type=int, default=1, metavar="N", help="one for each GPU, as torchrun starts them"
+    )
     parser.add_argument("--workdir", default=".", metavar="FOLDER", help="output/ goes here")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_overrides("trainer_cfg.total_iter=100")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Run the host's loop."""
+def run(args: argparse.Namespace) -> int:
+    """Run the host's loop, in this process or in several."""
+    if args.processes < 1:
+        raise KpstraError(f"--processes {args.processes}: expected a whole number from 1")
+    if args.processes > 1 and "RANK" not in os.environ:
+        return run_processes(args.processes, ["-m", "opengait_ext", *_words(args)])
     from ..training.launch import Run, launch
 
     options = args.host, args.device, args.workdir, args.overrides, args.resume
     launch(Run(args.cfgs, args.phase, args.iter, args.log_to_file, *options))
+    return 0
+
+
+def _words(args: argparse.Namespace) -> list[str]:
+    """Return the command line of one of several processes."""
+    options = ("cfgs", "phase", "iter", "host", "device", "workdir")
+    flags = [f"--{name}" for name in ("resume", "log_to_file") if getattr(args, name)]
+    return [*(word for name in options for word in (f"--{name}", str(getattr(args, name)))), *flags, *args.overrides]

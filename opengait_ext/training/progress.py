@@ -34,7 +34,7 @@ class Progress:
     def _announce(self, taken: float, left: float) -> None:
         """Log the first iteration's time and, on a CPU, that a recipe for GPUs would take days."""
         more = self.engine_cfg["total_iter"] - self.iteration
-        line = f"first iteration: {taken:.1f} s; at this pace the {more} that follow: ETA {clock(left)}"
+        line = f"first iteration: {taken:.1f} s" + (f"; {more} more at this pace: ETA {clock(left)}" if more else "")
         if left > LONG and not uses_cuda():
             self.msg_mgr.log_warning(
                 f"{line}, on a CPU; use a CUDA device, or a smaller recipe such as opengait/pets_swingait2d_kprpe, or "

@@ -18,6 +18,7 @@ from types import ModuleType
 from ..errors import KpstraError, nearest, plain
 from .arguments import Parser, plain_text
 from .processes import plain_endings
+from .ranks import first_to_tell
 
 GOES_ON = "the same command goes on from there"
 
@@ -89,11 +90,11 @@ class Program:
                     )
                 return self.module(command).run(self.parser(command).parse_args(argv)) or 0
         except KpstraError as error:
-            print(f"{label}: error: {plain(error)}", file=sys.stderr)
+            _tell(f"{label}: error: {plain(error)}")
             return 2
         except KeyboardInterrupt as ended:
             told = str(ended) or getattr(self.module(command), "INTERRUPTED", "")
-            print(f"\n{label}: interrupted{told and f'; {told}'}", file=sys.stderr)
+            _tell(f"\n{label}: interrupted{told and f'; {told}'}")
             return 130
         except BrokenPipeError:  # `| head` has read enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -101,6 +102,11 @@ class Program:
 
     def _begins_default(self, word: str) -> bool:
         return word.startswith("-") or self.parser(self.default).is_setting(word)
+
+
+def _tell(message: str) -> None:
+    if first_to_tell(message.strip()):
+        print(message, file=sys.stderr)
 
 
 def _flat(name: str, parser: Parser) -> Iterator[tuple[str, Parser]]:
