@@ -1,0 +1,84 @@
+"""Output folders: other settings are refused, the same ones are told what is there, --resume takes the last whole."""
+
+import json
+
+import pytest
+import torch
+from gait_data import checkpoint, run, write_data
+
+SHORT = ("trainer_cfg.total_iter=2", "trainer_cfg.save_iter=1")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = write_data(tmp_path_factory.mktemp("gait"), frames=4)
+    run(root, *SHORT)
+    return root
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)["model"]
+
+
+def same(a, b):
+    return all(torch.equal(value, b[name]) for name, value in a.items())
+
+
+def test_other_settings_are_refused(data):
+    """By name, with both values, and nothing is overwritten."""
+    before = weights(checkpoint(data, 1))
+    errors = run(data, *SHORT, "optimizer_cfg.lr=0.5", "trainer_cfg.seed=7", expect=2).stderr
+    assert "was begun with optimizer_cfg.lr 0.001, not 0.5; trainer_cfg.seed 0, not 7" in errors
+    assert "trainer_cfg.save_name SwinGait2D_KPRPE_small" in errors and len(errors.splitlines()) == 1
+    assert same(before, weights(checkpoint(data, 1)))
+
+
+def test_another_training_set_is_other_settings(data, tmp_path):
+    partition = json.loads((data / "partition.json").read_text())
+    partition["TRAIN_SET"] = partition["TRAIN_SET"][:3]
+    (tmp_path / "partition.json").write_text(json.dumps(partition))
+    errors = run(data, *SHORT, f"data_cfg.dataset_partition={tmp_path / 'partition.json'}", expect=2).stderr
+    assert "data_cfg.dataset_partition 'partition.json (sha256" in errors
+
+
+def test_the_same_settings_are_told_what_is_there(data):
+    """Settings that say where, how often and how far may differ."""
+    done = run(data, "trainer_cfg.total_iter=1", "trainer_cfg.save_iter=5", "data_cfg.num_workers=1")
+    assert "checkpoints of these settings up to iteration 2 are there" in done.stderr and "--resume" in done.stderr
+
+
+def test_resume_takes_the_last_whole_checkpoint(data):
+    """A damaged one is left aside by name; the end is bit for bit that of a run that was never interrupted."""
+    run(data, "trainer_cfg.total_iter=3", "trainer_cfg.save_iter=1", workdir="whole")
+    run(data, *SHORT, workdir="broken")
+    damaged = checkpoint(data, 2, workdir="broken")
+    damaged.write_bytes(damaged.read_bytes()[:-200])
+    done = run(data, "trainer_cfg.total_iter=3", "trainer_cfg.save_iter=1", "--resume", workdir="broken")
+    assert f"left aside: {damaged.relative_to(data / 'broken')}" in done.stderr
+    assert "--resume: goes on from iteration 1 of 3" in done.stderr
+    assert same(weights(checkpoint(data, 3, workdir="broken")), weights(checkpoint(data, 3, workdir="whole")))
+    done = run(data, "trainer_cfg.total_iter=3", "trainer_cfg.save_iter=1", "--resume", workdir="broken")
+    assert "Nothing to train: iteration 3 of 3" in done.stderr
+
+
+def test_resume_without_a_checkpoint_begins(data):
+    done = run(data, "trainer_cfg.total_iter=1", "--resume", workdir="fresh")
+    assert "--resume: no checkpoint yet" in done.stderr and checkpoint(data, 1, workdir="fresh").is_file()
+
+
+def test_checkpoints_of_unknown_settings_are_not_overwritten(data):
+    run(data, "trainer_cfg.total_iter=1", workdir="unknown")
+    path = checkpoint(data, 1, workdir="unknown")
+    (path.parents[1] / "settings.json").unlink()
+    assert "settings are not known" in run(data, "trainer_cfg.total_iter=1", workdir="unknown", expect=2).stderr
+    run(data, "trainer_cfg.total_iter=2", "--resume", workdir="unknown")
+
+
+def test_a_failed_start_binds_nobody(data):
+    run(data, *SHORT, "loss_cfg.0.log_prefix=triplets", workdir="failed", expect=2)
+    run(data, "trainer_cfg.total_iter=1", workdir="failed")
+
+
+@pytest.mark.parametrize("more", [("--iter", "1"), ("--phase", "test")])
+def test_resume_goes_with_neither_iter_nor_test(data, more):
+    assert "--resume: goes on with training" in run(data, "--resume", *more, expect=2).stderr
