@@ -60,7 +60,7 @@ def test_broken_entry_points_are_named(monkeypatch, capsys, value, message):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    shape = bench_kprpe.Shape(2, 16, 2, 2, 3, 4, 5, 2, windows=2)
+    shape = bench_kprpe.Shape(2, 16, 2, 2, 3, 4, 5, 2, windows=(1, 2))
     monkeypatch.setattr(bench_kprpe, "SHAPES", {"tiny": shape})
     return shape
 
@@ -84,6 +84,11 @@ def test_the_benchmarks_naive_formula_equals_ours(tiny):
     ours.load_state_dict(naive.state_dict(), strict=False)
     x, keypoints = torch.randn(4, 12, 16), torch.rand(2, 5, 2)
     torch.testing.assert_close(ours(x, keypoints), naive(x, keypoints), atol=1e-5, rtol=1e-5)
+
+
+def test_the_benchmark_leaves_out_what_does_not_differ(tiny):
+    assert tiny.variants() == list(bench_kprpe.VARIANTS)
+    assert "KP-RPE ours, image grid" not in tiny._replace(windows=(1, 1)).variants()
 
 
 def test_the_benchmark_names_a_wrong_shape(tiny, capsys):

@@ -9,18 +9,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...common.memory import keep_freed_memory
-from ...kprpe import KeypointRPE, relative_buckets
+from ...kprpe import KeypointRPE, WindowedKeypointRPE, relative_buckets
 from ...kprpe.attention.dense import attend
-from ...kprpe.attention.windows import attend_windows
+from ...kprpe.attention.windows import attend_windows, rotate_windows
 from ...kprpe.position.global_grid import patch_centres
 from ...kprpe.position.lookup import lookup
+from ...kprpe.position.rotary import rotate
 from .measure import interleaved, ratios, saved_bytes
 
-VARIANTS = ("none", "plain RPE", "iRPE contextual", "KP-RPE naive", "KP-RPE ours")
+FORMS = {  # our implementation, with the settings of its modules
+    "KP-RPE ours": {},
+    "KP-RPE ours, image grid": {"grid": "image"},
+    "second order": {"formulation": "second_order"},
+    "nonlinear": {"formulation": "nonlinear"},
+    "rotary, body": {"formulation": "none", "rotary": "body"},
+}
+VARIANTS = ("none", "plain RPE", "iRPE contextual", "KP-RPE naive", *FORMS)
 
 
 class Shape(NamedTuple):
-    """A transformer: ``windows`` windows of grid ``height`` x ``width`` for every image share its keypoints."""
+    """A transformer over windows of ``height`` x ``width`` tokens, ``windows`` (down, across) in every image."""
 
     depth: int
     dim: int
@@ -30,14 +38,35 @@ class Shape(NamedTuple):
     width: int
     keypoints: int
     batch: int
-    windows: int = 1
+    windows: tuple[int, int] = (1, 1)
+
+    @property
+    def places(self) -> int:
+        """How many windows an image has; one is global attention."""
+        return self.windows[0] * self.windows[1]
+
+    def variants(self) -> list[str]:
+        """Return the variants that differ here: a whole image has one grid only."""
+        return [name for name in VARIANTS if self.places > 1 or name != "KP-RPE ours, image grid"]
+
+    def position_encoding(self, variant: str) -> KeypointRPE | WindowedKeypointRPE:
+        """Return our module for all layers, with a mean pose where it wants one."""
+        if self.places == 1:
+            rpe = KeypointRPE(self.keypoints, (self.height, self.width), self.heads, self.depth, **FORMS[variant])
+        else:
+            map_size = (self.height * self.windows[0], self.width * self.windows[1])
+            window, shifts = (self.height, self.width), [(0, 0)] * self.depth
+            rpe = WindowedKeypointRPE(self.keypoints, map_size, window, self.heads, shifts, **FORMS[variant])
+        if rpe.pose is not None:
+            rpe.pose.fit(torch.rand(100, self.keypoints, 2))
+        return rpe
 
 
 SHAPES = {
     "ViT-S": Shape(12, 512, 8, 5, 14, 14, 5, 2),
     "ViT-B": Shape(24, 512, 16, 3, 14, 14, 5, 2),
-    "SwinGait-2D stage 1": Shape(4, 256, 16, 4, 3, 5, 17, 16, 10),
-    "SwinGait-2D stage 2": Shape(2, 512, 32, 4, 3, 5, 17, 16, 10),
+    "SwinGait-2D stage 1": Shape(4, 256, 16, 4, 3, 5, 17, 16, (5, 2)),
+    "SwinGait-2D stage 2": Shape(2, 512, 32, 4, 3, 5, 17, 16, (5, 2)),
 }
 
 
@@ -70,11 +99,11 @@ class Transformer(nn.Module):
             self.table = nn.Parameter(torch.zeros(shape.depth, buckets, d // shape.heads))
         elif variant == "KP-RPE naive":
             self.linear = nn.Linear(2 * shape.keypoints, shape.depth * shape.heads * buckets)
-        elif variant == "KP-RPE ours":
-            self.rpe = KeypointRPE(shape.keypoints, (shape.height, shape.width), shape.heads, shape.depth)
+        elif variant in FORMS:
+            self.rpe = shape.position_encoding(variant)
 
     def forward(self, x: Tensor, keypoints: Tensor) -> Tensor:
-        """x (batch * windows, N, dim), keypoints (batch, L, 2)."""
+        """x (batch * places, N, dim), keypoints (batch, L, 2)."""
         shared = self.prepare(keypoints)
         for layer, block in enumerate(self.blocks):
             n, tokens, dim = x.shape
@@ -90,16 +119,26 @@ class Transformer(nn.Module):
         if self.variant == "KP-RPE naive":  # eqs. 8 to 10 as written: (B, N, layers * heads * K)
             d = (self.centres[None, :, None] - keypoints[:, None]).flatten(2)
             return self.linear(d).unflatten(2, (self.shape.depth, self.shape.heads, self.buckets))
-        return self.rpe.factors(keypoints) if self.variant == "KP-RPE ours" else None
+        if self.variant not in FORMS:
+            return None
+        if self.rpe.rotary == "none":
+            return self.rpe.factors(keypoints)
+        head_dim = self.shape.dim // self.shape.heads
+        layer = () if self.shape.places == 1 else (0,)  # windows of all layers lie alike here
+        return self.rpe.rotation(keypoints, None, head_dim, *layer)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, shared, layer: int) -> Tensor:
         """Attend under the variant's bias; ours with our attention, the others with SDPA."""
         if self.variant == "none":
             return F.scaled_dot_product_attention(q, k, v)
-        if self.variant != "KP-RPE ours":
+        if self.variant not in FORMS:
             return F.scaled_dot_product_attention(q, k, v, self.bias(shared, layer, q))
-        bias = self.rpe.bias(shared, layer)
-        return attend(q, k, v, bias) if self.shape.windows == 1 else attend_windows(q, k, v, bias.unsqueeze(1))
+        whole, rotary = self.shape.places == 1, self.rpe.rotary != "none"
+        if rotary:
+            q, k = (rotate if whole else rotate_windows)(torch.stack((q, k)), shared)
+        if whole:
+            return attend(q, k, v, None if rotary else self.rpe.bias(shared, layer))
+        return attend_windows(q, k, v, None if rotary else self.rpe.frame_bias(shared, layer))
 
     def bias(self, shared, layer: int, q: Tensor) -> Tensor:
         """Return the attention bias of one layer for all windows, written plainly."""
@@ -110,7 +149,7 @@ class Transformer(nn.Module):
             return values.gather(3, self.index.expand(*q.shape[:2], -1, -1))
         f = shared[:, :, layer].transpose(1, 2)  # B, heads, N, K
         bias = f.gather(3, self.index.expand(*f.shape[:2], -1, -1))
-        windows = self.shape.windows
+        windows = self.shape.places
         return bias if windows == 1 else bias.unsqueeze(1).expand(-1, windows, -1, -1, -1).flatten(0, 1)
 
 
@@ -125,8 +164,8 @@ def run(device: torch.device, repeats: int, names: list[str]) -> dict:
     for name in names:
         shape = SHAPES[name]
         torch.manual_seed(0)
-        networks = {variant: Transformer(shape, variant).to(device) for variant in VARIANTS}
-        x = torch.randn(shape.batch * shape.windows, shape.height * shape.width, shape.dim, device=device)
+        networks = {variant: Transformer(shape, variant).to(device) for variant in shape.variants()}
+        x = torch.randn(shape.batch * shape.places, shape.height * shape.width, shape.dim, device=device)
         keypoints = torch.rand(shape.batch, shape.keypoints, 2, device=device)
 
         def forward(net: Transformer, x: Tensor = x, keypoints: Tensor = keypoints) -> Tensor:
@@ -146,7 +185,7 @@ def run(device: torch.device, repeats: int, names: list[str]) -> dict:
             v: saved_bytes(lambda net=net: net.train()(x, keypoints), [*net.parameters(), *net.buffers()])  # noqa: B023
             for v, net in networks.items()
         }
-        result["saved bytes beyond none"] = {v: kept[v] - kept["none"] for v in VARIANTS}
+        result["saved bytes beyond none"] = {v: kept[v] - kept["none"] for v in networks}
         result["bytes of f(P) per image"] = {v: _table_bytes(net, keypoints) for v, net in networks.items()}
         results[name] = result
     return results
@@ -167,7 +206,7 @@ def table(results: dict) -> str:
         "|---|---|---|---|---|---|",
     ]
     for name, result in results.items():
-        for v in VARIANTS:
+        for v in result["forward"]:
             times = [result[phase][v] for phase in ("forward", "train step")]
             cells = [f"{r['median']:.2f} ({r['min']:.2f} to {r['max']:.2f})" for r in times]
             kilobytes = result["bytes of f(P) per image"][v] / 1e3
