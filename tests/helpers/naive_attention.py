@@ -5,8 +5,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-
-from tests.helpers.naive_kprpe import table_of
+from naive_kprpe import table_of
 
 
 def queries_keys_values(attention, x):

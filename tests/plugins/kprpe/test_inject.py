@@ -7,6 +7,8 @@ import pytest
 import timm
 import torch
 import torchvision
+from attention_networks import JOINTS as L
+from attention_networks import NETWORKS, randomise, swin
 from ranks import run_ranks
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -15,8 +17,6 @@ from torch.utils.checkpoint import checkpoint
 from plugins.errors import KpstraError
 from plugins.kprpe import KeypointRPE, KPRPEConfig, KPRPEHandle, inject_kprpe
 from plugins.kprpe.adapters import KeypointAttention
-from tests.helpers.attention_networks import JOINTS as L
-from tests.helpers.attention_networks import NETWORKS, randomise, swin
 
 ADDABLE = [name for name in NETWORKS if name != "timm vit_relpos"]  # its attention has no room for a second bias
 TABLES = ("relative_position_bias_table", "cpb_mlp", "rel_pos.")

@@ -3,13 +3,13 @@
 import pytest
 import timm
 import torch
+from attention_networks import JOINTS, randomise, swin, swin3d, swin_v2, timm_swin, timm_swin_v2, timm_vit
+from attention_networks import vit_of_torchvision as torchvision_vit
+from naive_attention import attended, naive_windows
+from naive_kprpe import table_of
 
 from plugins.kprpe import inject_kprpe
 from plugins.kprpe.position.table import FORMULATIONS
-from tests.helpers.attention_networks import JOINTS, randomise, swin, swin3d, swin_v2, timm_swin, timm_swin_v2, timm_vit
-from tests.helpers.attention_networks import vit_of_torchvision as torchvision_vit
-from tests.helpers.naive_attention import attended, naive_windows
-from tests.helpers.naive_kprpe import table_of
 
 BIASES = [name for name in FORMULATIONS if name != "none"]
 

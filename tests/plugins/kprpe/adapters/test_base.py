@@ -1,13 +1,16 @@
 """What all adapters refuse, and how they stand in a graph of torch.fx."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
+from attention_networks import JOINTS, NETWORKS, randomise, timm_swin, timm_vit
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from plugins.errors import KpstraError
 from plugins.kprpe import Keypoints, inject_kprpe
-from tests.helpers.attention_networks import JOINTS, NETWORKS, randomise, timm_swin, timm_vit
 
 
 @pytest.mark.parametrize("grid", ["window", "image"])
@@ -114,3 +117,22 @@ def test_a_vision_transformer_of_another_shape():
     message = "built for 4 x 4 tokens, but the network has 2 x 8 now"
     with handle.set_keypoints(torch.rand(2, JOINTS, 2)), pytest.raises(KpstraError, match=message):
         network(torch.randn(2, 3, 16, 64))
+
+
+def test_replicas_in_threads_see_their_own_keypoints():
+    """As DataParallel runs them, with a last batch that is smaller."""
+    network, _, _ = NETWORKS["timm swin"].parts()
+    handle = inject_kprpe(network.eval(), {"num_keypoints": JOINTS})
+    randomise(handle)
+    batches = [(torch.randn(n, 3, 32, 32), torch.rand(n, JOINTS, 2)) for n in (3, 1)]
+    both_inside = threading.Barrier(2)
+
+    def replica(images, points, wait=both_inside.wait):
+        with torch.no_grad(), handle.set_keypoints(points):
+            wait()
+            return network(images)
+
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda batch: replica(*batch), batches))
+    for out, batch in zip(together, batches, strict=True):
+        assert torch.equal(out, replica(*batch, wait=int))

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from attention_networks import JOINTS, vit_of_torchvision
 from torch import nn
 
 from plugins.errors import KpstraError
 from plugins.kprpe import inject_kprpe
-from tests.helpers.attention_networks import JOINTS, vit_of_torchvision
 
 
 def test_pretrained_names_stay_and_the_class_token_has_a_place_of_its_own():

@@ -3,12 +3,12 @@
 import pytest
 import torch
 import torchvision
+from attention_networks import JOINTS, randomise, swin, timm_vit
 from torch import nn
 
 from plugins.errors import KpstraError
 from plugins.kprpe import KeypointAttention, inject_kprpe, register_adapter
 from plugins.kprpe.adapters import build_global, registry
-from tests.helpers.attention_networks import JOINTS, randomise, swin, timm_vit
 
 
 class OneHead(nn.Module):

@@ -3,10 +3,10 @@
 import pytest
 import timm
 import torch
+from attention_networks import JOINTS, beit, randomise, relative_vit, timm_vit
 
 from plugins.errors import KpstraError
 from plugins.kprpe import inject_kprpe
-from tests.helpers.attention_networks import JOINTS, beit, randomise, relative_vit, timm_vit
 
 
 @pytest.mark.parametrize("fused", [False, True])
