@@ -8,11 +8,11 @@ makes either importable.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from plugins.common.files import atomic_folder
 from plugins.errors import KpstraError
 
 COMMIT = "0efafd4779f127fbce34f22aff301bd82e923da5"  # the OpenGait that the tests ran against
@@ -85,19 +85,17 @@ def clone() -> Path:
     target = cache_folder()
     if target.is_dir():
         return _checked(target, f"{target} (delete it and try again)").root
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
     steps = (
         ["init", "--quiet"],
         ["fetch", "--quiet", "--depth", "1", URL, COMMIT],
         ["checkout", "--quiet", "FETCH_HEAD"],
     )
     try:
-        partial.mkdir(parents=True)
-        for step in steps:
-            subprocess.run(["git", "-C", str(partial), *step], check=True, capture_output=True, text=True, timeout=600)
-        partial.rename(target)
+        with atomic_folder(target) as folder:
+            for step in steps:
+                git = ["git", "-C", str(folder), *step]
+                subprocess.run(git, check=True, capture_output=True, text=True, timeout=600)
     except (OSError, subprocess.SubprocessError) as error:
-        shutil.rmtree(partial, ignore_errors=True)
         reason = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1:]
         raise KpstraError(
             f"setup: {URL} could not be cloned into {target}: {' '.join(reason)}. Without network: copy a clone of it "
