@@ -17,6 +17,7 @@ import torch
 from torch import distributed
 from torch.utils.data import DataLoader, Dataset
 
+from plugins.common.numerics import first_nonfinite
 from plugins.errors import KpstraError, plain
 
 from .data.prepare.poses import JOINTS
@@ -128,10 +129,9 @@ class GaitFeatureExtractor:
             expected = (len(silhouettes), getattr(self.model, "num_keypoints", JOINTS), 3)
             if keypoints.shape != expected or keypoints.dtype.kind != "f":
                 raise KpstraError(f"{where}: keypoints {keypoints.dtype} {keypoints.shape}: expected floats {expected}")
-            if not np.isfinite(keypoints).all():
-                frame = int((~np.isfinite(keypoints)).any((1, 2)).argmax())
+            if (frame := first_nonfinite(keypoints)) is not None:
                 raise KpstraError(
-                    f"{where}: keypoints of frame {frame} are not finite; give absent joints score 0 and "
+                    f"{where}: keypoints of frame {frame} are NaN or infinite; give absent joints score 0 and "
                     "a place, as opengait_ext.data.prepare.poses.fill_absent does"
                 )
         return modalities

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from plugins.common.numerics import first_nonfinite
 from plugins.errors import KpstraError
 
 from .prepare.poses import JOINTS
@@ -20,8 +21,7 @@ def check_modalities(modalities: Sequence[np.ndarray], paths: Sequence[str | Pat
                 f"{path}: {len(array)} frames, but {paths[0]} has {len(modalities[0])}; modalities go by frame, "
                 "run `opengait-ext prepare` again"
             )
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            frame = int((~np.isfinite(array)).reshape(len(array), -1).any(1).argmax())
+        if array.dtype.kind == "f" and (frame := first_nonfinite(array)) is not None:
             raise KpstraError(
                 f"{path}: NaN or infinite values, first in frame {frame}; `opengait-ext prepare` gives "
                 "absent joints a place and the score 0"

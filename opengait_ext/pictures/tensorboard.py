@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from plugins.kprpe import KPRPEHandle
+from plugins.kprpe import KPRPEHandle, WindowedKeypointRPE
 
-from ..models.tokens import TOKENS
+from .bias import first_window_bias
 from .overlay import draw_frame
 
 FRAMES = 8
@@ -61,10 +61,7 @@ def mean_image_share(handle: KPRPEHandle, points: Tensor, confidence: Tensor | N
     return torch.tensor(list(handle.image_shares(points[:, :frames].float(), some).values())).mean()
 
 
-def window_map(rpe: torch.nn.Module, points: Tensor, confidence: Tensor | None) -> Tensor:
+def window_map(rpe: WindowedKeypointRPE, points: Tensor, confidence: Tensor | None) -> Tensor:
     """Return the bias (frames, h, w) of the first window's middle query, mean over heads."""
-    height, width = (min(size, side) for size, side in zip(rpe.window_size[1:], TOKENS, strict=True))
-    factors = rpe.factors(points.float(), confidence)
-    bias = rpe.frame_bias(factors, 0, len(points), TOKENS)  # F, S, heads, n, n
-    n = height * width
-    return bias[:, 0].mean(1)[:, n // 2, :n].unflatten(-1, (height, width)).float()
+    bias, plane = first_window_bias(rpe, points, confidence)
+    return bias[:, bias.shape[-1] // 2].unflatten(-1, plane).float()

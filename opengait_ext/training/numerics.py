@@ -1,4 +1,4 @@
-"""Losses, gradients and features that are no numbers: noticed, named by iteration and sequences, kept from checkpoints.
+"""Losses, gradients and features that are NaN or infinite: noticed, named by iteration and sequences, never saved.
 
 Without float16 a loss or gradients that are not finite end the run. With float16 OpenGait's GradScaler leaves such
 steps out and lowers its scale; here each is logged and counted (TensorBoard: ``skipped_steps``), and only
@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, optim
 from torch.utils.data import DataLoader
 
-from plugins.common.numerics import GradientWatch, require_finite
-from plugins.errors import KpstraError
+from plugins.common.numerics import GradientWatch, nonfinite_rows, require_finite
+from plugins.errors import KpstraError, some
 
 MAX_SKIPPED = 30  # in a row: GradScaler has then gone from 2**16 to 2**-14
 AGAIN = "the checkpoints are unharmed; lower optimizer_cfg.lr{} and go on from the last with --iter"
@@ -80,7 +79,7 @@ class StepWatch:
         """Count the step if the scaler left it out.
 
         Raises:
-            KpstraError: ``MAX_SKIPPED`` in a row, or running statistics that are no numbers.
+            KpstraError: ``MAX_SKIPPED`` in a row, or running statistics that are NaN or infinite.
         """
         if done or not self.scaled:
             self.in_a_row = 0
@@ -136,7 +135,7 @@ class Watched:
 
 
 def require_finite_features(features: dict[str, Any], labels: Sequence, types: Sequence, views: Sequence) -> None:
-    """Refuse test features that are no numbers, which would be ranked all the same.
+    """Refuse test features that are NaN or infinite, which would be ranked all the same.
 
     Args:
         features: by name, (sequences, ...) each.
@@ -146,11 +145,9 @@ def require_finite_features(features: dict[str, Any], labels: Sequence, types: S
         KpstraError: names the sequences.
     """
     for name, values in features.items():
-        finite = np.isfinite(values.reshape(len(values), -1)).all(1)
-        if not finite.all():
-            wrong = ["/".join((labels[i], types[i], views[i])) for i in np.flatnonzero(~finite)]
-            more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        wrong = ["/".join((labels[i], types[i], views[i])) for i in nonfinite_rows(values)]
+        if wrong:
             raise KpstraError(
-                f"test: {name} of {len(wrong)} of {len(finite)} sequences not finite: {', '.join(wrong[:5])}{more}; "
+                f"test: {name} of {len(wrong)} of {len(values)} sequences not finite: {some(wrong, 5)}; "
                 "check the checkpoint (restore_hint), or set evaluator_cfg.enable_float16: false"
             )

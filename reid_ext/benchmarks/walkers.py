@@ -80,17 +80,17 @@ class Settings:
     def crop(self, identity: int, camera: int, number: int) -> np.ndarray:
         """Render a crop (128, 64, 3) uint8 RGB."""
         person = int(np.random.default_rng([self.seed, 0, identity]).integers(2**31))
-        random = np.random.default_rng([self.seed, 1, identity, camera, number])
-        azimuth = 180 * camera / self.cameras + 180 * int(random.integers(2))
+        rng = np.random.default_rng([self.seed, 1, identity, camera, number])
+        azimuth = 180 * camera / self.cameras + 180 * int(rng.integers(2))
         sequence = Sequence.sample(
-            int(random.integers(2**31)),
+            int(rng.integers(2**31)),
             azimuth,
             view_jitter=self.view_jitter,
             clothing=self.clothing,
             alignment=self.alignment_error,
         )
         place = self.seed * CAMERAS + camera
-        scene = Scene.sample(int(random.integers(2**31)), place, self.light)
+        scene = Scene.sample(int(rng.integers(2**31)), place, self.light)
         return render_colours(Identity.sample(person, self.spread), Outfit.sample(person), sequence, scene)[0][0]
 
 

@@ -1,4 +1,4 @@
-"""Losses, gradients, weights and features that are no numbers: the run ends, naming epoch, batch and images."""
+"""Losses, gradients, weights and features that are NaN or infinite: the run ends, naming epoch, batch and images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses, gradients and features that are no numbers, in training and testing of OpenGait's models; AMP."""
+"""Losses, gradients and features that are NaN or infinite, in training and testing of OpenGait's models; AMP."""
 
 import importlib
 
@@ -13,7 +13,7 @@ from opengait_ext.training.numerics import MAX_SKIPPED
 from plugins.errors import KpstraError
 
 pytest_plugins = ["host_folders"]
-KIND = "loss, gradient, weight or feature that is no number (OpenGait)"
+KIND = "loss, gradient, weight or feature that is NaN or infinite (OpenGait)"
 ENDED = "run ended, iteration and sequences named, last checkpoint whole"
 SKIPPED = "step left out by GradScaler, counted and logged"
 

@@ -1,4 +1,4 @@
-"""Losses, gradients and features that are no numbers, in training and testing of torchreid's models."""
+"""Losses, gradients and features that are NaN or infinite, in training and testing of torchreid's models."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ from reid_ext.models.networks import DiversityOutputs
 from reid_ext.training.engines import SoftmaxEngine, StRASoftmaxEngine, StRATripletEngine, TripletEngine
 
 reid_ext.register()
-KIND = "loss, gradient, weight or feature that is no number (torchreid)"
+KIND = "loss, gradient, weight or feature that is NaN or infinite (torchreid)"
 ENDED = "run ended, epoch, batch and images named, last checkpoint whole"
 
 

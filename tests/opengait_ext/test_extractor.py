@@ -92,7 +92,7 @@ MESSAGES = {
     "18 joints": "keypoints float32 (4, 18, 3): expected floats (4, 17, 3)",
     "float": "silhouettes float64 (4, 64, 64): expected uint8",
     "binary": "silhouettes of 0 and 1: expected 0 to 255",
-    "nan": "sequence 1: keypoints of frame 2 are not finite",
+    "nan": "sequence 1: keypoints of frame 2 are NaN or infinite",
     "empty folder": "no folder of a prepared sequence",
     "nothing": "no sequences given",
 }

@@ -7,6 +7,8 @@ import numpy as np
 
 from plugins.benchmarks.walkers import Alignment, alignment_errors, displace
 
+from ...data.prepare.silhouettes import middle_column
+
 SIDES = ("top", "bottom", "left", "right")
 LARGEST = 0.8  # share of the person that may be lost
 
@@ -57,9 +59,3 @@ def refit(whole: np.ndarray, left: np.ndarray) -> np.ndarray:
     y = top - 0.5 - middle[0] - scale * (new_top - 0.5 - middle[0])  # a row's upper edge is half a pixel above it
     x = middle_column(whole) - middle[1] - scale * (middle_column(left) - middle[1])
     return np.array([x / len(whole), y / len(whole), scale, 0.0])
-
-
-def middle_column(image: np.ndarray) -> int:
-    """Return the first column whose cumulated mass exceeds one half."""
-    mass = image.sum(0, dtype=np.int64).cumsum()
-    return int(mass.searchsorted(mass[-1] // 2, side="right"))

@@ -84,8 +84,8 @@ def disturb(
         silhouettes, joints = displace(silhouettes, joints, errors)
     if keypoints is None:
         return silhouettes, None
-    random = np.random.default_rng(_number(seed, name, "joints"))
-    shifts, places = random.standard_normal((*joints.shape[:2], 2)), random.random(joints.shape[1])
+    rng = np.random.default_rng(_number(seed, name, "joints"))
+    shifts, places = rng.standard_normal((*joints.shape[:2], 2)), rng.random(joints.shape[1])
     height, width = silhouettes.shape[1:]
     if what.joint_noise:
         joints = joints.copy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from tqdm import tqdm
 
 from plugins.errors import KpstraError
 
+from ...data.partition import read_partition
 from ...data.prepare.poses import JOINTS
 from ...host.active import ActiveHost
 from ...training.record import scalars
@@ -147,7 +147,7 @@ def open_run(
     model = restore(host, device, run.config, run.checkpoint, ["data_cfg.cache=false", *overrides], Misaligned)
     if probes_only:
         partition = Path(model.cfgs["data_cfg"]["dataset_partition"])
-        probes = json.loads(partition.read_text(encoding="utf-8")).get("PROBE_SET")
+        probes = read_partition(partition).get("PROBE_SET")
         if not probes:
             raise KpstraError(f"--probes-only: {partition}: has no PROBE_SET")
         model.test_loader.collate_fn.only = frozenset(probes)

@@ -99,10 +99,10 @@ class Settings:
         """Draw the nuisances of an identity's sequence."""
         if self.seed < 0:
             raise KpstraError(f"--seed {self.seed}: expected 0 or more")
-        random = np.random.default_rng([self.seed, 1, identity, number])
-        azimuth = 180 * self.camera(identity, number) / self.cameras + 180 * int(random.integers(2))
+        rng = np.random.default_rng([self.seed, 1, identity, number])
+        azimuth = 180 * self.camera(identity, number) / self.cameras + 180 * int(rng.integers(2))
         return Sequence.sample(
-            int(random.integers(2**31)),
+            int(rng.integers(2**31)),
             azimuth,
             view_jitter=self.view_jitter,
             clothing=self.clothing,

@@ -78,8 +78,7 @@ def align_silhouette(image: np.ndarray, out: np.ndarray) -> Placement:
         raise Dropped("no_centre")
     image = cv2.resize(image[top : top + height], (new_width, size), interpolation=cv2.INTER_CUBIC)
 
-    mass = cv2.reduce(image, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0].cumsum()
-    centre = int(mass.searchsorted(mass[-1] // 2, side="right"))  # first column whose cumulated sum exceeds one half
+    centre = middle_column(image)
     if not 0 < centre < new_width:
         raise Dropped("no_centre")
     left = centre - size // 2
@@ -93,3 +92,9 @@ def align_silhouette(image: np.ndarray, out: np.ndarray) -> Placement:
     # cv2.resize maps pixel centres: x' + 1/2 = (x + 1/2) * scale
     scale_x, scale_y = new_width / width, size / height
     return Placement(scale_x, scale_y, 0.5 * scale_x - 0.5 - left, (0.5 - top) * scale_y - 0.5)
+
+
+def middle_column(image: np.ndarray) -> int:
+    """Return the column that holds the median of the mass: the first whose cumulated sum exceeds one half."""
+    mass = cv2.reduce(image, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0].cumsum()
+    return int(mass.searchsorted(mass[-1] // 2, side="right"))

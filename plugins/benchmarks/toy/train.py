@@ -45,7 +45,7 @@ def train(
         note: called with the step and its loss.
 
     Raises:
-        KpstraError: the loss is no number.
+        KpstraError: the loss is NaN or infinite.
     """
     torch.manual_seed(seed)
     network = ToyNetwork(variant).to(device).train()
@@ -70,7 +70,7 @@ def train(
         schedule.step()
         value = loss.item()
         if value != value:
-            raise KpstraError(f"{variant}, {protocol}, seed {seed}: the loss of step {step} is no number")
+            raise KpstraError(f"{variant}, {protocol}, seed {seed}: the loss of step {step} is NaN or infinite")
         note(step, value)
     return network
 

@@ -30,8 +30,8 @@ def alignment_errors(alignment: Alignment, seed: int, frames: int) -> np.ndarray
     Returns:
         (T, 4): x and y as shares of the frame's height, factor on the size, angle in radians, clockwise as seen.
     """
-    random = np.random.default_rng([seed, 3])
-    common, each = random.standard_normal((1, 4)), random.standard_normal((frames, 4))
+    rng = np.random.default_rng([seed, 3])
+    common, each = rng.standard_normal((1, 4)), rng.standard_normal((frames, 4))
     unit = ((1 - JITTER**2) ** 0.5 * common + JITTER * each).clip(-LIMIT, LIMIT)
     errors = unit * (alignment.translation, alignment.translation, alignment.scale, np.radians(alignment.rotation))
     errors[:, 2] = np.exp(errors[:, 2])

@@ -34,9 +34,9 @@ class Outfit:
     @classmethod
     def sample(cls, seed: int) -> Outfit:
         """Draw an outfit; the same seed gives the same one."""
-        random = np.random.default_rng([seed, 6])
-        pick = [palette[random.integers(len(palette))] for palette in (CLOTH, TROUSERS, SKIN, HAIR, SHOES, CLOTH)]
-        return cls(*pick, sleeves=bool(random.random() < 0.6), trousers=bool(random.random() < 0.8))
+        rng = np.random.default_rng([seed, 6])
+        pick = [palette[rng.integers(len(palette))] for palette in (CLOTH, TROUSERS, SKIN, HAIR, SHOES, CLOTH)]
+        return cls(*pick, sleeves=bool(rng.random() < 0.6), trousers=bool(rng.random() < 0.8))
 
     def colour(self, part: str) -> tuple[int, int, int]:
         """The colour of a body part."""
@@ -60,13 +60,13 @@ class Scene:
     @classmethod
     def sample(cls, seed: int, place: int, strength: float = 1.0) -> Scene:
         """Draw a crop's scene at a place: places differ in background and tint, crops at one place in brightness."""
-        local, random = np.random.default_rng([place, 7]), np.random.default_rng([seed, 8])
+        local, rng = np.random.default_rng([place, 7]), np.random.default_rng([seed, 8])
         return cls(
             background=place,
-            brightness=float(np.exp(strength * (local.normal(0, 0.12) + random.normal(0, 0.12)))),
+            brightness=float(np.exp(strength * (local.normal(0, 0.12) + rng.normal(0, 0.12)))),
             tint=tuple(float(v) for v in np.exp(strength * local.normal(0, 0.08, 3))),
-            blur=float(strength * random.uniform(0, 0.9)),
-            grain=float(4 + 4 * strength * random.random()),
+            blur=float(strength * rng.uniform(0, 0.9)),
+            grain=float(4 + 4 * strength * rng.random()),
         )
 
 
@@ -98,11 +98,11 @@ def render_colours(
     depth = np.stack([part.depth for part in parts])  # P, T
     far = (depth - depth.mean(0)).clip(-0.3, 0.1)  # what is farther is darker
     polygons = [fixed_point(part.polygon) for part in parts]
-    random = np.random.default_rng([sequence.seed, 9])
+    rng = np.random.default_rng([sequence.seed, 9])
     crops = np.empty((frames, *size, 3), np.uint8)
     fall = np.linspace(1.06, 0.92, size[0], dtype=np.float32)[:, None, None]  # light comes from above
     for t in range(frames):
-        picture = _background(scene.background, random.integers(1000), size)
+        picture = _background(scene.background, rng.integers(1000), size)
         for index in np.argsort(depth[:, t], kind="stable"):
             shade = 1 + 0.8 * far[index, t]
             colour = tuple(shade * c for c in outfit.colour(parts[index].colour))
@@ -110,7 +110,7 @@ def render_colours(
         light = picture * np.float32(scene.brightness) * np.array(scene.tint, np.float32) * fall
         if scene.blur > 0.2:
             light = cv2.GaussianBlur(light, (0, 0), scene.blur)
-        light += scene.grain * random.standard_normal(light.shape, np.float32)
+        light += scene.grain * rng.standard_normal(light.shape, np.float32)
         crops[t] = light.round().clip(0, 255)
     return crops, joints.astype(np.float32)
 
@@ -120,13 +120,13 @@ def _background(place: int, moment: int, size: tuple[int, int]) -> np.ndarray:
     import cv2
 
     height, width = size
-    random = np.random.default_rng([place, 10])
-    wall, floor = (random.uniform(*shades) + random.normal(0, 12, 3) for shades in ((100, 200), (70, 170)))
+    rng = np.random.default_rng([place, 10])
+    wall, floor = (rng.uniform(*shades) + rng.normal(0, 12, 3) for shades in ((100, 200), (70, 170)))
     picture = np.empty((height, width, 3), np.uint8)
-    horizon = int(height * random.uniform(0.45, 0.8))
+    horizon = int(height * rng.uniform(0.45, 0.8))
     picture[:horizon], picture[horizon:] = wall, floor
     for _ in range(5):
-        x = int(random.uniform(-width, 2 * width) + moment % width - width // 2)
-        y, w, h = int(random.uniform(0, height)), int(random.uniform(4, width / 2)), int(random.uniform(6, height / 2))
-        cv2.rectangle(picture, (x, y), (x + w, y + h), tuple(random.uniform(50, 200) + random.normal(0, 25, 3)), -1)
+        x = int(rng.uniform(-width, 2 * width) + moment % width - width // 2)
+        y, w, h = int(rng.uniform(0, height)), int(rng.uniform(4, width / 2)), int(rng.uniform(6, height / 2))
+        cv2.rectangle(picture, (x, y), (x + w, y + h), tuple(rng.uniform(50, 200) + rng.normal(0, 25, 3)), -1)
     return picture

@@ -38,7 +38,7 @@ def coco_joints(view: View, seed: int, noise: float) -> np.ndarray:
         seed: of the noise.
         noise: standard deviation of x and y in pixels.
     """
-    random = np.random.default_rng([seed, 4])
+    rng = np.random.default_rng([seed, 4])
     at = np.stack([view.points[name] for name in COCO], 1)  # T, 17, 3
     outwards = (at - view.points["head"][:, None])[..., 2]  # metres by which it lies nearer than the head's centre
     size = np.abs(at[:, 1] - at[:, 2]).max() / view.scale + 0.02
@@ -48,6 +48,6 @@ def coco_joints(view: View, seed: int, noise: float) -> np.ndarray:
     beside = np.abs((at - trunk)[..., 0]) / (0.16 * view.scale)
     score = BEST - (BEST - HIDDEN) * behind * (1.5 - beside).clip(0, 1)
     score[:, :FACE] = face[:, :FACE]
-    at[..., 2] = (score + random.normal(0, 0.02, score.shape)).clip(0.02, 1)
-    at[..., :2] += random.normal(0, 1, (*score.shape, 2)) * noise
+    at[..., 2] = (score + rng.normal(0, 0.02, score.shape)).clip(0.02, 1)
+    at[..., :2] += rng.normal(0, 1, (*score.shape, 2)) * noise
     return at

@@ -18,11 +18,11 @@ def spoil(silhouettes: np.ndarray, keypoints: np.ndarray, amount: float, seed: i
 
     if not amount:
         return
-    random = np.random.default_rng([seed, 5])
+    rng = np.random.default_rng([seed, 5])
     frames, height, width = silhouettes.shape
     reach = max(1, round(height / 80))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    coarse = random.standard_normal((frames, height // 7 + 2, width // 7 + 2)).astype(np.float32)
+    coarse = rng.standard_normal((frames, height // 7 + 2, width // 7 + 2)).astype(np.float32)
     threshold = np.float32(1.6 - 1.2 * min(amount, 1.0))
     for image, field in zip(silhouettes, coarse, strict=True):
         field = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -30,14 +30,14 @@ def spoil(silhouettes: np.ndarray, keypoints: np.ndarray, amount: float, seed: i
         np.copyto(image, cv2.erode(image, kernel), where=field < -threshold)
 
     at = keypoints[..., :2]
-    for t, count in enumerate(random.poisson(1.5 * amount, frames)):
+    for t, count in enumerate(rng.poisson(1.5 * amount, frames)):
         for _ in range(count):
-            radius = random.uniform(0.008, 0.025) * height
-            _blob(silhouettes[t], at[t, random.integers(17)] + random.normal(0, 0.04 * height, 2), (radius, radius), 0)
-    for _ in range(random.poisson(2.5 * amount * frames / 30)):
-        joint, value = random.integers(17), 0 if random.random() < 0.6 else 255
-        first, length = random.integers(frames), random.integers(3, 12)
-        offset, radii = random.normal(0, 0.04, 2) * height, random.uniform(0.025, 0.065, 2) * height
+            radius = rng.uniform(0.008, 0.025) * height
+            _blob(silhouettes[t], at[t, rng.integers(17)] + rng.normal(0, 0.04 * height, 2), (radius, radius), 0)
+    for _ in range(rng.poisson(2.5 * amount * frames / 30)):
+        joint, value = rng.integers(17), 0 if rng.random() < 0.6 else 255
+        first, length = rng.integers(frames), rng.integers(3, 12)
+        offset, radii = rng.normal(0, 0.04, 2) * height, rng.uniform(0.025, 0.065, 2) * height
         for t in range(first, min(first + length, frames)):
             _blob(silhouettes[t], at[t, joint] + offset, radii, value)
 

@@ -70,9 +70,9 @@ class Sequence:
         for name, amount in amounts.items():
             if not 0 <= amount <= (10 if name != "seed" else 2**63):
                 raise KpstraError(f"walkers: {name} {amount}: expected 0 (none), 1 (strong), or between")
-        random = np.random.default_rng([seed, 2])
-        u = random.uniform(-1, 1, 4)
-        phase, wear, has_coat, has_bag, length, size = random.random(6)
+        rng = np.random.default_rng([seed, 2])
+        u = rng.uniform(-1, 1, 4)
+        phase, wear, has_coat, has_bag, length, size = rng.random(6)
         return cls(
             seed=seed,
             azimuth=float((azimuth + view_jitter * u[0]) % 360),
@@ -80,7 +80,7 @@ class Sequence:
             elevation=float(5 + 5 * u[2]) if view_jitter else 0.0,
             phase=float(2 * np.pi * phase),
             speed=float(1 + 0.08 * u[3]),
-            drift=float(random.uniform(-0.08, 0.08)),
+            drift=float(rng.uniform(-0.08, 0.08)),
             clothing=float(1 + 0.3 * clothing * wear),
             coat=float(0.3 + 0.7 * length) if has_coat < 0.35 * clothing else 0.0,
             bag=float(0.1 + 0.08 * size) if has_bag < 0.3 * clothing else 0.0,

@@ -34,9 +34,9 @@ def run(repeats: int, queries: int, gallery: int) -> dict[str, Any]:
     from ...training import ranking as rank
 
     register()
-    chance, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
     features = [torch.randn(n, FEATURES, generator=generator) for n in (queries, gallery)]
-    labels = [chance.integers(0, high, n) for high in (IDENTITIES, CAMERAS) for n in (queries, gallery)]
+    labels = [rng.integers(0, high, n) for high in (IDENTITIES, CAMERAS) for n in (queries, gallery)]
     distances = torchreid.metrics.compute_distance_matrix(*features).numpy()
     ours, host = (
         partial(f, distances, *labels, use_cython=False)

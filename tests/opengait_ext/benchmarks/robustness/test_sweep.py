@@ -8,11 +8,12 @@ import pytest
 from gait_data import EMBEDDED, OPENGAIT, write_data
 
 from opengait_ext.__main__ import PROGRAM, main
-from opengait_ext.benchmarks.robustness.crop import SIDES, cut, middle_column, refit
+from opengait_ext.benchmarks.robustness.crop import SIDES, cut, refit
 from opengait_ext.benchmarks.robustness.disturb import KINDS, Disturbance, disturb, drop_joints
 from opengait_ext.benchmarks.robustness.report import chosen_metrics, curves, table
 from opengait_ext.benchmarks.robustness.store import read
 from opengait_ext.benchmarks.robustness.sweep import ALIGNED, CheckpointRun, Point, numbered, points
+from opengait_ext.data.prepare.silhouettes import middle_column
 from plugins.benchmarks.walkers import Identity, Sequence, displace, render
 from plugins.errors import KpstraError
 
