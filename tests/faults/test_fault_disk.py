@@ -92,6 +92,11 @@ def test_read_only_folders(tmp_path, monkeypatch, record, number):
     record(CLOSED, NAMED)
 
 
+def program(words, options):
+    """The command line ``python -m WORDS`` with more options, whose values are paths."""
+    return [sys.executable, "-m", *words.split(), *(str(word) for option in options.items() for word in option)]
+
+
 def limited(arguments, kilobytes=None):
     """Run a command whose files may not grow beyond a size, as on a full disk."""
 
@@ -117,20 +122,8 @@ def told(done, prefix):
 
 
 def test_prepare_then_again(tmp_path, record):
-    arguments = [
-        sys.executable,
-        "-m",
-        "opengait_ext",
-        "prepare",
-        "--silhouettes",
-        str(RAW / "2D_Silhouettes"),
-        "--poses",
-        str(RAW / "2D_Poses"),
-        "--output",
-        str(tmp_path / "out"),
-        "--workers",
-        "1",
-    ]
+    options = {"--silhouettes": RAW / "2D_Silhouettes", "--poses": RAW / "2D_Poses", "--output": tmp_path / "out"}
+    arguments = program("opengait_ext prepare --workers 1", options)
     for kilobytes in (0, 1, 20):
         told(limited(arguments, kilobytes), "opengait-ext prepare")
         assert not list(tmp_path.rglob("*.pkl")) and not list(tmp_path.rglob(".partial"))
@@ -151,46 +144,20 @@ def test_training_gait(tmp_path, record):
 
 @pytest.mark.slow
 def test_training_reid(tmp_path, market_root, record):
-    arguments = [
-        sys.executable,
-        "-m",
-        "reid_ext",
-        "--root",
-        str(market_root),
-        *SMALL,
-        "data.save_dir",
-        str(tmp_path / "log"),
-        "train.max_epoch",
-        "1",
-        "train.batch_size",
-        "64",
-    ]
-    done = limited(arguments, 1000)
+    small = [*program("reid_ext", {"--root": market_root}), *SMALL, "train.max_epoch", "1", "train.batch_size", "64"]
+    done = limited([*small, "data.save_dir", str(tmp_path / "log")], 1000)
     told(done, "reid-ext")
     assert "model.pth.tar-1: cannot be written: " in done.stderr and not list(tmp_path.rglob("*.tar*"))
     record(FULL, NAMED)
     (tmp_path / "file").write_text("")
-    arguments[arguments.index("data.save_dir") + 1] = str(tmp_path / "file" / "log")
-    told(limited(arguments), "reid-ext")
+    told(limited([*small, "data.save_dir", str(tmp_path / "file" / "log")]), "reid-ext")
     record(CLOSED, NAMED)
 
 
 @pytest.mark.parametrize("package", ["opengait_ext", "reid_ext"])
 def test_walkers(tmp_path, record, package):
-    size = {"opengait_ext": ["--sequences", "4", "--frames", "4"], "reid_ext": ["--crops", "2", "--cameras", "2"]}
-    arguments = [
-        sys.executable,
-        "-m",
-        package,
-        "walkers",
-        "--output",
-        str(tmp_path / "out"),
-        "--identities",
-        "4",
-        "--train",
-        "2",
-        *size[package],
-    ]
+    size = {"opengait_ext": "--sequences 4 --frames 4", "reid_ext": "--crops 2 --cameras 2"}[package]
+    arguments = program(f"{package} walkers --identities 4 --train 2 {size}", {"--output": tmp_path / "out"})
     done = limited(arguments, 0)
     told(done, f"{package.replace('_', '-')} walkers")
     data = [path for path in tmp_path.rglob("*") if path.suffix in (".pkl", ".jpg", ".json") and path.is_file()]

@@ -12,6 +12,7 @@ import yaml
 from fork_server import Ended, ForkServer
 from gait_data import command, write_data
 from programs import MODULES
+from reid_data import SMALL
 
 DATA = Path(__file__).parents[1] / "data" / "pets-mini"
 
@@ -68,19 +69,9 @@ class Prepare(Work):
             shutil.copytree(DATA / "gait_raw" / kind / "0001", root / kind / "0001")
 
     def arguments(self, folder: Path) -> tuple[str, ...]:
-        return (
-            "-m",
-            "opengait_ext",
-            "prepare",
-            "--silhouettes",
-            str(self.root / "2D_Silhouettes"),
-            "--poses",
-            str(self.root / "2D_Poses"),
-            "--output",
-            str(folder),
-            "--workers",
-            "2",
-        )
+        folders = {"--silhouettes": "2D_Silhouettes", "--poses": "2D_Poses"}
+        raw = [word for option, kind in folders.items() for word in (option, str(self.root / kind))]
+        return ("-m", "opengait_ext", "prepare", *raw, "--output", str(folder), "--workers", "2")
 
     def complete(self, folder: Path) -> dict[str, object]:
         found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.glob("[!.]*/*/*/*")}
@@ -153,26 +144,8 @@ class ReidTraining(Work):
     def __init__(self, root: Path, workers: int = 0, tested: bool = True) -> None:
         super().__init__(root)
         self.tested = tested
-        self.options = [
-            "model.name",
-            "mobilenetv2_x1_0_stra",
-            "model.pretrained",
-            "False",
-            "data.height",
-            "64",
-            "data.width",
-            "32",
-            "train.max_epoch",
-            str(self.total),
-            "data.transforms",
-            "['random_flip', 'random_erase']",
-            "data.workers",
-            str(workers),
-            "train.batch_size",
-            "32",
-            "use_gpu",
-            "False",
-        ]
+        small = (*SMALL, "train.max_epoch", str(self.total), "train.batch_size", "32", "data.workers", str(workers))
+        self.options = (*small, "data.transforms", "['random_flip', 'random_erase']")
 
     def checkpoints(self, folder: Path) -> dict[int, Path]:
         return {int(path.name.rpartition("-")[2]): path for path in folder.glob("model/model.pth.tar-*")}
@@ -212,19 +185,9 @@ class Leaderboard(Work):
         (root / f"{section}.yaml").write_text(yaml.dump(table))
 
     def arguments(self, folder: Path) -> tuple[str, ...]:
-        return (
-            "-m",
-            self.package,
-            "leaderboard",
-            "run",
-            "--table",
-            str(self.root / f"{self.section}.yaml"),
-            "--results",
-            str(folder),
-            "--seeds",
-            *self.seeds,
-            *self.more,
-        )
+        table = str(self.root / f"{self.section}.yaml")
+        options = ("--table", table, "--results", str(folder), "--seeds", *self.seeds, *self.more)
+        return ("-m", self.package, "leaderboard", "run", *options)
 
     def runs(self, folder: Path) -> dict[str, Path]:
         return {seed: folder / self.section / self.row["name"] / f"seed{seed}" for seed in self.seeds}

@@ -9,23 +9,12 @@ from typing import Any
 from fork_server import Ended, ForkServer
 
 MODULES = {
-    "opengait_ext": (
-        "opengait_ext.__main__",
-        "opengait_ext.training.launch",
-        "opengait_ext.training.hosted",
-        "torch.utils.tensorboard",
-        "torch._dynamo",  # torch's optimisers import it
-        "sklearn.metrics",
-        "cv2",
-    ),
-    "reid_ext": (
-        "reid_ext.__main__",
-        "reid_ext.training.run",
-        "torch.utils.tensorboard",
-        "torch._dynamo",
-        "quick_environment",
-    ),
-}
+    package: (*modules.split(), f"{package}.__main__", "torch.utils.tensorboard", "torch._dynamo")
+    for package, modules in {
+        "opengait_ext": "opengait_ext.training.launch opengait_ext.training.hosted sklearn.metrics cv2",
+        "reid_ext": "reid_ext.training.run quick_environment",
+    }.items()
+}  # torch's optimisers import torch._dynamo
 
 
 @cache

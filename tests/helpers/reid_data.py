@@ -1,21 +1,9 @@
 """What the torchreid tests share: a small run's settings, and the complexity that each network must have."""
 
-SMALL = [
-    "model.name",
-    "mobilenetv2_x1_0_stra",
-    "model.pretrained",
-    "False",
-    "data.height",
-    "64",
-    "data.width",
-    "32",
-    "data.workers",
-    "0",
-    "train.print_freq",
-    "1",
-    "use_gpu",
-    "False",
-]
+SMALL = (
+    "model.name mobilenetv2_x1_0_stra model.pretrained False data.height 64 data.width 32 data.workers 0 "
+    "train.print_freq 1 use_gpu False"
+).split()
 
 
 def arguments(root, save_dir, *opts):

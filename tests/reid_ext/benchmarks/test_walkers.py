@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import programs
 import pytest
+from reid_data import arguments
 
 from reid_ext.__main__ import main
 from reid_ext.benchmarks.walkers import BASE, GALLERY, QUERY, TRAIN
@@ -50,33 +51,7 @@ def test_cameras_differ_in_background(root):
 
 
 def test_torchreid_trains_and_tests_on_it(root, tmp_path, capsys):
-    assert (
-        main(
-            [
-                "--root",
-                str(root),
-                "model.name",
-                "mobilenetv2_x1_0_stra",
-                "model.pretrained",
-                "False",
-                "data.height",
-                "64",
-                "data.width",
-                "32",
-                "data.workers",
-                "0",
-                "use_gpu",
-                "False",
-                "train.max_epoch",
-                "1",
-                "train.batch_size",
-                "13",
-                "data.save_dir",
-                str(tmp_path),
-            ]
-        )
-        == 0
-    )
+    assert main(arguments(root, tmp_path, "train.max_epoch", "1", "train.batch_size", "13")) == 0
     out = capsys.readouterr().out
     assert "mAP:" in out and re.search(r"train +\| +3 \| +27 \| +3", out)
 

@@ -16,22 +16,7 @@ from opengait_ext.data.body import count_body
 from opengait_ext.data.prepare import prepare
 from plugins.benchmarks.walkers import Alignment, alignment_errors, displace
 
-SMALL = [
-    "--identities",
-    "7",
-    "--train",
-    "3",
-    "--sequences",
-    "4",
-    "--probes",
-    "1",
-    "--frames",
-    "8",
-    "--workers",
-    "2",
-    "--alignment-error",
-    "0",
-]
+SMALL = "--identities 7 --train 3 --sequences 4 --probes 1 --frames 8 --workers 2 --alignment-error 0".split()
 NAMES = ("0_sil.pkl", "1_keypoints.pkl")
 
 
