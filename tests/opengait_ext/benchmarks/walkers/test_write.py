@@ -134,7 +134,7 @@ def test_the_shipped_configurations_train_on_them(data, tmp_path, config):
 
 @pytest.mark.parametrize("options", [[], ["--raw"]], ids=["prepared", "raw"])
 def test_killed_and_rerun_writes_the_same_bytes(tmp_path, options):
-    more = [*SMALL, "--sequences", "40", "--noise", "0.5", "--alignment-error", "0.3", *options]
+    more = [*SMALL, "--sequences", "12", "--noise", "0.5", "--alignment-error", "0.3", *options]
     assert main(["walkers", "--output", str(tmp_path / "whole"), *more]) == 0
     output = tmp_path / "killed"
     pattern = "2D_Silhouettes/*/*/seq0" if options else "[!.]*/*/seq0"
