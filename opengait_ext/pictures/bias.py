@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from plugins.common.files import atomic_write
 from plugins.kprpe import WindowedKeypointRPE
