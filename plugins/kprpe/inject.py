@@ -24,6 +24,8 @@ from .position.pose import moments
 from .position.share import image_share
 from .position.windows import WindowedKeypointRPE
 
+WRAPPERS = re.compile("DistributedDataParallel|FullyShardedDataParallel|FSDP|.*ScriptModule")
+
 
 class Injected(NamedTuple):
     """One injected attention."""
@@ -57,6 +59,8 @@ class KPRPEHandle:
         Raises:
             KpstraError: wrong shape or type, NaN or infinite values, or pixels.
         """
+        if not self.attentions:
+            raise KpstraError("set_keypoints: KP-RPE was removed from the network; call inject_kprpe again")
         keypoints = points if isinstance(points, Keypoints) else Keypoints(points, confidence)
         keypoints = Keypoints(*map(self._tensor, keypoints))
         self._check_shapes(*keypoints)
@@ -173,7 +177,8 @@ def inject_kprpe(module: nn.Module, config: KPRPEConfig | Mapping, **overrides) 
 
     Knows the attentions of torchvision's Swin, Swin V2, Video Swin and ViT, and of timm's Swin, Swin V2, ViT, EVA, BEiT
     and vit_relpos; :func:`register_adapter` adds others. Weights and state-dict names of all else stay; each attention
-    gains ``kprpe.table_weight`` and ``kprpe.table_bias``, which start at zero.
+    gains ``kprpe.table_weight`` and ``kprpe.table_bias``, which start at zero. Inject before the optimiser is built and
+    before the network is wrapped for several devices: both must know the new parameters.
 
     Args:
         module: a built network.
@@ -194,6 +199,9 @@ def inject_kprpe(module: nn.Module, config: KPRPEConfig | Mapping, **overrides) 
     config = KPRPEConfig.of(config, **overrides)
     if any(isinstance(m, KeypointAttention) for m in module.modules()):
         raise KpstraError(f"inject_kprpe: {type(module).__name__} has KP-RPE already; remove() it first")
+    wrapped = next((m for m in module.modules() if WRAPPERS.match(type(m).__name__)), None)
+    if wrapped is not None:
+        raise KpstraError(f"inject_kprpe: {type(wrapped).__name__}: inject into the network before it is wrapped")
     found = {name: (m, adapter) for name, m in module.named_modules() if (adapter := adapter_for(m)) is not None}
     _check_found(module, found)
     context = KeypointContext()

@@ -6,6 +6,7 @@ import pickle
 import pytest
 import timm
 import torch
+import torch.distributed as dist
 import torchvision
 from attention_networks import JOINTS as L
 from attention_networks import NETWORKS, randomise, swin
@@ -334,6 +335,21 @@ def test_mistakes_are_named():
     with pytest.raises(KpstraError, match="already"):
         inject_kprpe(network, {"num_keypoints": L})
     assert all(isinstance(m, KeypointAttention) for m in handle.attentions.values())
+    handle.remove()
+    with pytest.raises(KpstraError, match="KP-RPE was removed from the network"):
+        handle.set_keypoints(torch.rand(2, L, 2))
+
+
+def test_wrapped_networks_are_refused(tmp_path):
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+    try:
+        wrapped = DistributedDataParallel(swin())
+    finally:
+        dist.destroy_process_group()
+    sharded = type("FullyShardedDataParallel", (nn.Sequential,), {})(swin())
+    for network, name in ((wrapped, "DistributedDataParallel"), (sharded, "FullyShardedDataParallel")):
+        with pytest.raises(KpstraError, match=f"{name}: inject into the network before it is wrapped"):
+            inject_kprpe(network, {"num_keypoints": L})
 
 
 @pytest.mark.slow
