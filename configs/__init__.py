@@ -1,1 +1,1 @@
-"""The shipped configurations; installed as ``kpstra_configs``, found by ``plugins.common.files.resolve_config``."""
+"""The shipped configurations; installed as ``kpstra_configs``, found by ``plugins.common.settings.resolve_config``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -19,9 +20,20 @@ def plain(error: KpstraError) -> str:
 
 
 def nearest(name: str, options: Iterable[str]) -> str:
-    """Return `` (did you mean 'x'?)`` for the closest of ``options``, or an empty string."""
-    close = difflib.get_close_matches(str(name), [str(option) for option in options], n=1, cutoff=0.5)
+    """Return `` (did you mean 'x'?)`` for the closest of ``options``, or an empty string.
+
+    What shares the words that are spelled right comes first: ``walkers_kprpe`` is rather ``walkers_swingait2d_kprpe``
+    than ``walkers_swingait2d``.
+    """
+    options = [str(option) for option in options]
+    known = _words(name) & set().union(*map(_words, options))
+    sharing = [option for option in options if known <= _words(option)]
+    close = difflib.get_close_matches(str(name), sharing or options, n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _words(name: str) -> set[str]:
+    return set(re.findall(r"[a-z0-9]+", str(name).lower()))
 
 
 def one_of(value: object, options: Iterable[str], key: str) -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from plugins.common.files import resolve_config
-from plugins.common.settings import read_yaml, set_value
+from plugins.common.settings import read_yaml, resolve_config, set_value
 from plugins.errors import KpstraError
 
 from ..host.active import ActiveHost
 from ..host.find import Host
 from .schema import check
 
+EXPONENT = re.compile(r"[+-]?\d+[eE][+-]?\d+")
 SECTIONS = "sections such as `data_cfg:` and `model_cfg:`"
 
 
@@ -31,7 +32,7 @@ def load_settings(host: ActiveHost, config: str, overrides: Sequence[str], resto
     Raises:
         KpstraError: no such file, unreadable YAML, unknown key, or a value that is out of range.
     """
-    path = resolve_config(config)
+    path = resolve_config(config, "opengait")
     defaults = read_yaml(host.root / "configs" / "default.yaml")
     settings = copy.deepcopy(defaults)
     host.utils.MergeCfgsDict(read_yaml(path, SECTIONS), settings)
@@ -46,7 +47,7 @@ def load_settings(host: ActiveHost, config: str, overrides: Sequence[str], resto
 
 def recipe(config: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Return a configuration with overrides but without the host's defaults, unchecked; no host is needed."""
-    settings = read_yaml(resolve_config(config))
+    settings = read_yaml(resolve_config(config, "opengait"))
     for override in overrides:
         apply_override(settings, override)
     return settings
@@ -61,6 +62,8 @@ def apply_override(settings: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except (ValueError, yaml.YAMLError) as error:
         raise KpstraError(f"command line: {key}: {text!r} is not YAML") from error
+    if isinstance(value, str) and EXPONENT.fullmatch(value):
+        value = float(value)  # 1e-5: YAML wants a point in it, people mean a number
     set_value(settings, key, value)
 
 

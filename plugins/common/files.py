@@ -1,4 +1,4 @@
-"""Files and folders put in place whole or not at all, JSON, and finding a configuration by name."""
+"""Files and folders put in place whole or not at all, JSON."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib import resources
 from pathlib import Path
 from typing import IO, Any
 
 from filelock import lock_descriptor
 
-from ..errors import KpstraError, nearest
+from ..errors import KpstraError
 
 DISK = {
     errno.ENOSPC,
@@ -158,24 +157,3 @@ def read_json(path: str | os.PathLike, expected: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise KpstraError(f"{path}: {content!r:.60}: expected {expected}")
     return content
-
-
-def resolve_config(name: str | os.PathLike) -> Path:
-    """Find a configuration: as a path from the working directory, then among those of the installed package.
-
-    ``configs/reid/x.yaml``, ``reid/x.yaml`` and ``reid/x`` all name the shipped ``configs/reid/x.yaml``.
-
-    Raises:
-        KpstraError: no such file; the message lists the nearest shipped name.
-    """
-    path = Path(name)
-    if path.is_file():
-        return path
-    shipped = Path(str(resources.files("kpstra_configs")))
-    relative = Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else path
-    for candidate in (shipped / relative, shipped / f"{relative}.yaml"):
-        if not relative.is_absolute() and candidate.is_file():
-            return candidate
-    names = [str(p.relative_to(shipped)) for p in sorted(shipped.rglob("*.yaml"))]
-    hint = nearest(str(relative), names)
-    raise KpstraError(f"{name}: no such configuration, neither from the working directory nor shipped{hint}")

@@ -2,13 +2,54 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ..errors import KpstraError, nearest
+
+
+def resolve_config(name: str | os.PathLike, folder: str = "") -> Path:
+    """Find a configuration: as a path from the working directory, then among those of the installed package.
+
+    ``configs/reid/x.yaml``, ``reid/x.yaml`` and ``reid/x`` all name the shipped ``configs/reid/x.yaml``, and so does
+    ``x`` where ``folder`` is ``reid``.
+
+    Args:
+        name: as the user gave it.
+        folder: of the shipped ones that fit: ``reid``, ``opengait``, or none for the tables of leaderboards.
+
+    Raises:
+        KpstraError: no such file; the message holds the nearest shipped name that fits, or the row of that name.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = Path(str(resources.files("kpstra_configs")))
+    relative = Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else path
+    for candidate in (relative, Path(f"{relative}.yaml"), folder / relative, folder / Path(f"{relative}.yaml")):
+        if not relative.is_absolute() and (shipped / candidate).is_file():
+            return shipped / candidate
+    stem = relative.name.removesuffix(".yaml")
+    hint = _row_hint(shipped, folder, stem) if folder else ""
+    names = sorted(found.stem for found in (shipped / folder).glob("*.yaml" if folder else "leaderboard*.yaml"))
+    hint = hint or nearest(stem, names)
+    raise KpstraError(f"{name}: no such configuration, neither from the working directory nor shipped{hint}")
+
+
+def _row_hint(shipped: Path, folder: str, name: str) -> str:
+    """Say how to get what a leaderboard's row of this name sets in a configuration."""
+    for table in sorted(shipped.glob("leaderboard*.yaml")):
+        for section in read_yaml(table).values():
+            for row in section["rows"]:
+                if row["name"] == name and str(row["config"]).startswith(f"{folder}/"):
+                    sets = "".join(f" {key}={value}" for key, value in row.get("set", {}).items())
+                    return f"; it is a row of {table.stem}: {row['config']}{sets}"
+    return ""
 
 
 def read_yaml(path: str | Path, expected: str = "keys and values") -> dict[str, Any]:
@@ -32,6 +73,11 @@ def read_yaml(path: str | Path, expected: str = "keys and values") -> dict[str, 
     if not isinstance(content, dict):
         raise KpstraError(f"{path}: expected {expected}, found {content!r:.100}")
     return content
+
+
+def in_one_line(value: Any) -> str:
+    """Return a value as YAML in one line, as it stands behind ``key=``."""
+    return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n").removesuffix("\n...")
 
 
 def flatten(settings: Any, lists: bool = False, key: str = "") -> dict[str, Any]:

@@ -12,8 +12,8 @@ import torch
 import yaml
 from yacs.config import CfgNode
 
-from plugins.common.files import resolve_config
 from plugins.common.processes import MOST_WORKERS
+from plugins.common.settings import resolve_config
 from plugins.errors import KpstraError, nearest, one_of
 
 from .schema import (
@@ -60,7 +60,7 @@ def load_config(
     """
     cfg = get_default_config()
     if config_file:
-        path = resolve_config(config_file)
+        path = resolve_config(config_file, "reid")
         for key, value in _leaves(_read_yaml(path), cfg):
             _assign(cfg, key, value, str(path))
     options = {"root": root, "sources": sources, "targets": targets, "transforms": transforms}
@@ -76,6 +76,14 @@ def load_config(
         _assign(cfg, key, value, "command line")
     _check_together(cfg)
     return cfg
+
+
+def as_yaml(cfg: CfgNode) -> str:
+    """Return the settings as YAML; without ``use_gpu`` where it says what every machine finds out by itself."""
+    written = cfg.clone()
+    if written.use_gpu == torch.cuda.is_available():
+        del written["use_gpu"]
+    return written.dump(sort_keys=False, default_flow_style=None, width=120)
 
 
 def datamanager_kwargs(cfg: CfgNode) -> dict[str, Any]:

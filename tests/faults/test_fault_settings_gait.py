@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from opengait_ext.settings.load import load_settings, resolve_paths
 from opengait_ext.training.hosted import hosted_class
 from opengait_ext.training.session import adapt
-from plugins.common.files import resolve_config
+from plugins.common.settings import resolve_config
 from plugins.errors import KpstraError
 
 pytest_plugins = ["host_folders"]

@@ -11,11 +11,10 @@ from ...common.files import atomic_write
 from ...common.settings import known_keys, read_yaml
 from ...errors import KpstraError
 from .host import Complexity, Host
-from .table import Row, Section, read_table
+from .table import FOLDERS, Row, Section, read_table
 
 TABLES = ("leaderboard.yaml", "leaderboard_pets.yaml", "leaderboard_walkers.yaml")
 DATA_FILE, DATA_KEYS = "data.yaml", ("configs", "name", "needed", "obtained")
-FOLDERS = {"reid": "reid", "gait": "opengait"}  # of the configurations
 COLUMNS = ("configuration", "what it is", "model", "published", "training", "start", "parameters (M)", "MACs (G)")
 Count = Callable[[Sequence[Row]], Sequence[Complexity]]
 

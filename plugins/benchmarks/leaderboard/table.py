@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
-from ...common.files import resolve_config
-from ...common.settings import known_keys, read_yaml
+from ...common.settings import in_one_line, known_keys, read_yaml, resolve_config
 from ...errors import KpstraError, nearest
 
 SECTION_KEYS = ("title", "source", "metrics", "data", "rows")
 ROW_KEYS = ("name", "label", "tables", "config", "paper", "complexity", "warm_start", "set")
 COMPLEXITY_KEYS = ("parameters", "macs")
+FOLDERS = {"reid": "reid", "gait": "opengait"}  # of each section's configurations
 
 
 @dataclass(frozen=True)
@@ -38,12 +36,7 @@ class Row:
 
     def overrides(self) -> list[str]:
         """Return what the row sets, as on a command line: ``key=value``, the value in YAML."""
-        return [f"{key}={in_yaml(value)}" for key, value in self.set.items()]
-
-
-def in_yaml(value: Any) -> str:
-    """Return a value as YAML in one line."""
-    return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n").removesuffix("\n...")
+        return [f"{key}={in_one_line(value)}" for key, value in self.set.items()]
 
 
 @dataclass(frozen=True)
@@ -91,7 +84,10 @@ def read_table(name: str, section: str) -> Section:
     known_keys(given["metrics"], given["metrics"], f"{where}.metrics")
     if not isinstance(given["rows"], list) or not given["rows"]:
         raise KpstraError(f"{where}.rows: {given['rows']!r}: expected a list of rows")
-    rows = tuple(_row(row, given["metrics"], f"{where}.rows.{i}") for i, row in enumerate(given["rows"]))
+    rows = tuple(
+        _row(row, given["metrics"], FOLDERS.get(section, ""), f"{where}.rows.{i}")
+        for i, row in enumerate(given["rows"])
+    )
     names = [row.name for row in rows]
     for row in rows:
         if names.count(row.name) > 1:
@@ -107,7 +103,7 @@ def read_table(name: str, section: str) -> Section:
     )
 
 
-def _row(given: Any, metrics: Mapping[str, str], where: str) -> Row:
+def _row(given: Any, metrics: Mapping[str, str], folder: str, where: str) -> Row:
     known_keys(given, ROW_KEYS, where, required=("name", "config"))
     where = f"{where} ({given['name']})"
     for key in ("name", "label", "config", "warm_start"):
@@ -126,7 +122,7 @@ def _row(given: Any, metrics: Mapping[str, str], where: str) -> Row:
                 raise KpstraError(f"{where}.{key}.{name}: {value!r}: expected a number from 0")
     if given["config"] is not None:
         try:
-            resolve_config(given["config"])
+            resolve_config(given["config"], folder)
         except KpstraError as error:
             raise KpstraError(f"{where}.config: {error}") from error
     return Row(

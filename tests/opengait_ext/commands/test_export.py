@@ -3,7 +3,7 @@
 import programs
 import pytest
 
-from plugins.common.files import resolve_config
+from plugins.common.settings import resolve_config
 
 onnxruntime = pytest.importorskip("onnxruntime")
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from opengait_ext.settings.ranges import MOST, WHOLE, check_ranges, check_sampler
-from plugins.common.files import resolve_config
+from plugins.common.settings import resolve_config
 from plugins.errors import KpstraError
 
 SETTINGS = yaml.safe_load(resolve_config("opengait/pets_swingait2d_kprpe").read_text(encoding="utf-8"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plugins.common.settings import flatten, get_value, known_keys, read_yaml, set_value
+from plugins.common.settings import flatten, get_value, known_keys, read_yaml, resolve_config, set_value
 from plugins.errors import KpstraError
 
 NESTED = {"a": {"b": 1, "c": [2, {"d": 3}]}, "e": {}, "f": None}
@@ -91,3 +91,32 @@ def test_files(tmp_path):
         read_yaml(tmp_path / "gone.yaml")
     with pytest.raises(KpstraError, match="cannot be read: Is a directory"):
         read_yaml(tmp_path)
+
+
+def test_a_shipped_configuration_by_name():
+    by_names = ("configs/reid/resnet50_stra.yaml", "reid/resnet50_stra.yaml", "reid/resnet50_stra", "resnet50_stra")
+    assert len({resolve_config(name, "reid").resolve() for name in by_names}) == 1
+    assert resolve_config("leaderboard_pets").name == "leaderboard_pets.yaml"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "hint"),
+    [
+        ("nope.yaml", "opengait", ""),
+        ("resnet50_stra", "opengait", ""),  # of the other host
+        ("walkers_kprpe", "opengait", r" \(did you mean 'walkers_swingait2d_kprpe'\?\)"),
+        ("configs/opengait/swingait2d_kprp_gait3d.yaml", "opengait", r" \(did you mean 'swingait2d_kprpe_gait3d'\?\)"),
+        ("leaderboard_walker", "", r" \(did you mean 'leaderboard_walkers'\?\)"),
+        ("dat", "", ""),  # data.yaml is no leaderboard
+        (
+            "walkers_relative_image",
+            "opengait",
+            "; it is a row of leaderboard_walkers: opengait/walkers_swingait2d_kprpe "
+            "model_cfg.kprpe.formulation=relative model_cfg.kprpe.grid=image",
+        ),
+        ("swingait2d_kprpe", "opengait", "; it is a row of leaderboard: opengait/swingait2d_kprpe_gait3d"),
+    ],
+)
+def test_a_name_that_is_no_configuration(name, folder, hint):
+    with pytest.raises(KpstraError, match=f"^{name}: no such configuration, neither .* shipped{hint}$"):
+        resolve_config(name, folder)
