@@ -1,4 +1,4 @@
-"""Reading OpenGait's sequence files. They are pickles: of what a pickle can say only NumPy arrays and lists are heard.
+"""Reading OpenGait's sequence files, which are pickles: unpickles only NumPy arrays and lists.
 
 Nothing that a file names is ever called. The names under which NumPy pickles arrays stand for the small classes below,
 which check what they are given and look at the file's bytes as plain numbers, read-only; so a damaged or malicious file
