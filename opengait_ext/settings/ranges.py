@@ -1,4 +1,4 @@
-"""Which numbers settings may hold: nowhere one that is none (NaN, infinite), and some within bounds."""
+"""Which numbers settings may hold: nowhere NaN or infinite ones, and some within bounds."""
 
 from __future__ import annotations
 

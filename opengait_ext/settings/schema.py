@@ -14,6 +14,7 @@ from plugins.errors import KpstraError, nearest, one_of
 from ..data.joint_transform import build_joint_transform
 from ..host.active import ActiveHost
 from ..host.rehearsal import evaluations
+from .model import check_model
 from .ranges import check_ranges
 
 SAMPLER = (
@@ -82,6 +83,7 @@ def check(host: ActiveHost, settings: Mapping[str, Any], defaults: Mapping[str, 
             check_transform(host, node, f"{source}: {section}.transform.{i}")
     one_of(settings["evaluator_cfg"]["eval_func"], evaluations(host), f"{source}: evaluator_cfg.eval_func")
     check_values(settings, source)
+    check_model(settings["model_cfg"], source)
 
 
 def check_values(settings: Mapping[str, Any], source: str) -> None:

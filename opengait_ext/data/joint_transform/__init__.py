@@ -62,7 +62,7 @@ def _build(node: Mapping, key: str) -> Joint:
 
 
 def _check_number(argument: str, value: object, default: object, key: str) -> None:
-    """Refuse what is no number, where the step takes one; shares lie between 0 and 1."""
+    """Refuse other things than finite numbers, where the step takes one; shares lie between 0 and 1."""
     if isinstance(default, bool):
         if not isinstance(value, bool):
             raise KpstraError(f"{key}: {value!r}: expected true or false")

@@ -14,17 +14,17 @@ Rules, each counted in ``<output>/prepare_report.json``:
 * Pose file missing, unparsable, of a wrong number of values, not finite, or all zero: the frame is kept, every joint
   counts as absent.
 * An absent joint (score not above 0, coordinates not finite, or farther outside the prepared image than that is wide or
-  high) gets score 0 and a position interpolated linearly in time between the nearest frames of the sequence that have it
-  (that of the nearest one at the ends); a joint that no frame has is put at the mean of the frame's other joints, or at
-  the image's centre if there are none.
+  high) gets score 0 and a position interpolated linearly in time between the nearest frames of the sequence that have
+  it (that of the nearest one at the ends); a joint that no frame has is put at the mean of the frame's other joints, or
+  at the image's centre if there are none.
 * A sequence with no frame left is not written. Poses without a silhouette are left out.
 
-Before anything is written, up to 8 frames of each of 20 sequences are looked at, and at the end all are summed up. It is
-a warning if fewer than 90 % of the confident joints (score at least 0.5) lie on the person or within 3 pixels of 64
-beside it, if heads are above hips above ankles in fewer than 90 % of the upright frames, if left and right of a pair of
-joints contradict the shoulders, or if a frame in ten has no pose. Below 50 %, or if a usual mistake explains it (swapped
-axes, a reversed order, another joint set or pixel frame, shares instead of pixels, inverted silhouettes), the run stops
-and leaves nothing behind.
+Before anything is written, up to 8 frames of each of 20 sequences are looked at, and at the end all are summed up. It
+is a warning if fewer than 90 % of the confident joints (score at least 0.5) lie on the person or within 3 pixels of 64
+beside it, if heads are above hips above ankles in fewer than 90 % of the upright frames, if left and right of a pair
+of joints contradict the shoulders, or if a frame in ten has no pose. Below 50 %, or if a usual mistake explains it
+(swapped axes, a reversed order, another joint set or pixel frame, shares instead of pixels, inverted silhouettes), the
+run stops and leaves nothing behind.
 
 A run that was stopped goes on where it was when the same command is given again.
 """

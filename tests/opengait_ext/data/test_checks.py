@@ -1,0 +1,89 @@
+"""What is looked at before a run: other files among the sequences, the level of the root, and a sample of the people."""
+
+import pickle
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from gait_data import write_data
+
+from opengait_ext.data.checks import check_dataset, check_sample
+from opengait_ext.data.inspection import sequences
+from plugins.errors import KpstraError
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    root = write_data(tmp_path_factory.mktemp("gait"), frames=2) / "data"
+    return [([silhouettes, keypoints], name) for name, silhouettes, keypoints in sequences(root)]
+
+
+def changed(people, silhouettes=lambda s: s, keypoints=lambda k: k):
+    return [([silhouettes(s), keypoints(k)], name) for (s, k), name in people]
+
+
+def test_nothing_is_said_of_people_as_they_should_be(people):
+    assert check_sample(people, "root") == []
+    assert check_sample(changed(people, lambda s: s[:, :, :, None]), "root") == []  # no silhouettes: other modalities
+    assert check_sample([([s], name) for (s, _), name in people], "root") == []
+
+
+@pytest.mark.parametrize(
+    ("keypoints", "cause"),
+    [
+        (lambda k: k / [64, 64, 1], "they seem to be shares of the image, from 0 to 1"),
+        (lambda k: k[..., [1, 0, 2]], "x and y seem to be swapped"),
+        (lambda k: k[:, ::-1], "their order seems to be reversed"),
+        (lambda k: k * [3, 3, 1], "different pixel frames"),
+    ],
+)
+def test_joints_that_lie_wrong_end_the_run(people, keypoints, cause):
+    with pytest.raises(
+        KpstraError, match="^data_cfg.dataset_root: root: .*`opengait-ext doctor --data root`"
+    ) as caught:
+        check_sample(changed(people, keypoints=keypoints), "root")
+    assert cause in str(caught.value)
+
+
+def test_silhouettes_of_0_and_1_end_the_run(people):
+    with pytest.raises(KpstraError, match="the greatest value is 1, expected 255"):
+        check_sample(changed(people, lambda s: s // 255), "root")
+
+
+def test_inexact_joints_are_a_warning(people):
+    random = np.random.default_rng(0)
+    (said,) = check_sample(changed(people, keypoints=lambda k: k + [*random.normal(0, 9, 2), 0]), "root")
+    assert "joints on the body: " in said
+
+
+def settings(root):
+    return {
+        "data_cfg": {"dataset_root": str(root), "dataset_partition": "p.json"},
+        "trainer_cfg": {"transform": [{}, {}]},
+    }
+
+
+class DataSet(SimpleNamespace):
+    def __len__(self):
+        return len(self.seqs_info)
+
+
+def test_other_files_among_the_sequences():
+    data = DataSet(seqs_info=[["1", "nm", "0", ["r/1/nm/0/.DS_Store", "r/1/nm/0/0_sil.pkl"]]])
+    with pytest.raises(KpstraError, match=r"r/1/nm/0/\.DS_Store: no sequence file; remove it"):
+        check_dataset(data, settings("r"), True)
+
+
+def test_the_level_of_the_root(tmp_path):
+    """One level too deep, too high, or people that the partition does not name."""
+    folder = tmp_path / "root" / "0001" / "nm" / "000"
+    folder.mkdir(parents=True)
+    (folder / "0_sil.pkl").write_bytes(pickle.dumps(np.zeros(3)))
+    empty = DataSet(seqs_info=[])
+    for root, said in (
+        (tmp_path, "wrong layout, for example root/0001/nm/000/0_sil.pkl; .*give a folder deeper"),
+        (tmp_path / "root/0001", "wrong layout, for example nm/000/0_sil.pkl; .*give the folder that holds the ids"),
+        (tmp_path / "root", "no sequence of an identity in TRAIN_SET of p.json; there the first is 0001"),
+    ):
+        with pytest.raises(KpstraError, match=f"data_cfg.dataset_root.*{said}"):
+            check_dataset(empty, settings(root), True)
