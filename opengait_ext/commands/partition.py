@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from plugins.common.arguments import Parser
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+
+def add_arguments(parser: Parser) -> None:
     """The data, who trains, the probes, the file."""
     parser.add_argument("--data", required=True, metavar="FOLDER", help="a prepared data set: <id>/<type>/<view>/*.pkl")
     parser.add_argument(

@@ -14,7 +14,7 @@ from .body import CONFIDENT, WELL, count_body, shares
 Frame = tuple[np.ndarray, np.ndarray]  # silhouette (H, W) uint8; joints (17, 3): x, y in its pixels, score
 Undo = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-FAR = 0.1  # of the image's height: joints that must be moved so far are not only inexact
+FAR = 0.2  # of the image's height: joints that must be moved so far are not only inexact
 SEEN = 0.25  # least share of the frames in which a mistake's undoing must show an upright body
 HUMAN36M = [9, 9, 9, 10, 10, 11, 14, 12, 15, 13, 16, 4, 1, 5, 2, 6, 3]  # where COCO's joints, or nearly they, are found
 OPENPOSE = [0, 14, 13, 16, 15, 4, 1, 5, 2, 6, 3, 10, 7, 11, 8, 12, 9]  # OpenPose's 18 without the neck

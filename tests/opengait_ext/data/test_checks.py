@@ -1,4 +1,4 @@
-"""What is looked at before a run: other files among the sequences, the level of the root, and a sample of the people."""
+"""What is looked at before a run: stray files, the level of the root, and a sample of the people."""
 
 import pickle
 from types import SimpleNamespace
@@ -39,7 +39,7 @@ def test_nothing_is_said_of_people_as_they_should_be(people):
 )
 def test_joints_that_lie_wrong_end_the_run(people, keypoints, cause):
     with pytest.raises(
-        KpstraError, match="^data_cfg.dataset_root: root: .*`opengait-ext doctor --data root`"
+        KpstraError, match=r"^data_cfg.dataset_root: root: .*`opengait-ext doctor --data root`"
     ) as caught:
         check_sample(changed(people, keypoints=keypoints), "root")
     assert cause in str(caught.value)
@@ -52,7 +52,7 @@ def test_silhouettes_of_0_and_1_end_the_run(people):
 
 def test_inexact_joints_are_a_warning(people):
     random = np.random.default_rng(0)
-    (said,) = check_sample(changed(people, keypoints=lambda k: k + [*random.normal(0, 9, 2), 0]), "root")
+    (said,) = check_sample(changed(people, keypoints=lambda k: np.add(k, [*random.normal(0, 9, 2), 0])), "root")
     assert "joints on the body: " in said
 
 

@@ -32,10 +32,10 @@ def test_models_of_the_host_are_left_to_it():
     ("key", "value", "said"),
     [
         ("SeparateBNNecks.class_nums", 9, r"SeparateBNNecks.class_nums: unknown key \(did you mean 'class_num'\?\)"),
-        ("backbon", 3, r"model_cfg.backbon: unknown key \(did you mean 'Backbone'\?\)"),
-        ("Backbone.layer", [1], r"model_cfg.Backbone.layer: unknown key \(did you mean 'layers'\?\)"),
-        ("Backbone", {}, "model_cfg.Backbone: `in_channels`, `layers`, `channels` are missing"),
-        ("Backbone", 3, "model_cfg.Backbone: 3: expected keys and values"),
+        ("backbon", 3, r"backbon: unknown key \(did you mean 'Backbone'\?\)"),
+        ("Backbone.layer", [1], r"Backbone.layer: unknown key \(did you mean 'layers'\?\)"),
+        ("Backbone", {}, "Backbone: `in_channels`, `layers`, `channels` are missing"),
+        ("Backbone", 3, "Backbone: 3: expected keys and values"),
         ("Backbone.layers", [1, 2], r"Backbone.layers: \[1, 2\]: expected 4 or more whole numbers from 1"),
         ("Backbone.channels", [0, 8], r"Backbone.channels: \[0, 8\]: expected 2 or more whole numbers from 1"),
         ("Backbone.in_channels", "1", "Backbone.in_channels: '1': expected a whole number of at least 1"),
@@ -48,7 +48,7 @@ def test_mistakes(key, value, said):
     *sections, last = key.split(".")
     node = model[sections[0]] if sections else model
     node[last] = value
-    with pytest.raises(KpstraError, match=f"^x.yaml: model_cfg.*{said}") as caught:
+    with pytest.raises(KpstraError, match=rf"^x\.yaml: model_cfg\.{said}") as caught:
         check_model(model, "x.yaml")
     assert len(str(caught.value)) < 120
 
