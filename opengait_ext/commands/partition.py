@@ -1,4 +1,4 @@
-"""Make a partition of one's own prepared data: who trains, who tests, and which sequences are probes."""
+"""Make a partition of prepared data: who trains, who tests, and the probes."""
 
 from __future__ import annotations
 
