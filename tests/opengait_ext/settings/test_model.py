@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from opengait_ext.settings.model import SECTIONS, check_model
-from plugins.common.files import resolve_config
+from plugins.common.settings import resolve_config
 from plugins.errors import KpstraError
 
 CONFIGS = [f"opengait/{name}" for name in ("pets_swingait2d_kprpe", "swingait2d_gait3d", "deepgaitv2_2d_gait3d")]
