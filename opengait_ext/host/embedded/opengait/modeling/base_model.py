@@ -47,9 +47,7 @@ class BaseModel(nn.Module):
 
     def __init__(self, cfgs: Mapping, training: bool) -> None:
         super().__init__()
-        self.msg_mgr = get_msg_mgr()
-        self.cfgs = cfgs
-        self.iteration = 0
+        self.cfgs, self.msg_mgr, self.iteration = cfgs, get_msg_mgr(), 0
         engine = "trainer_cfg" if training else "evaluator_cfg"
         self.engine_cfg = cfgs[engine]
         if self.engine_cfg is None:
@@ -62,15 +60,15 @@ class BaseModel(nn.Module):
         names = (cfgs["data_cfg"]["dataset_name"], cfgs["model_cfg"]["model"], self.engine_cfg["save_name"])
         self.save_path = os.path.join("output", *names)
 
+        self.trainer_trfs, self.evaluator_trfs = (
+            get_transform(cfgs[section]["transform"]) for section in ("trainer_cfg", "evaluator_cfg")
+        )
         self.build_network(cfgs["model_cfg"])
         self.init_parameters()
-        self.trainer_trfs = get_transform(cfgs["trainer_cfg"]["transform"])
         self.msg_mgr.log_info(cfgs["data_cfg"])
-        if training:
-            self.train_loader = self.get_loader(cfgs["data_cfg"], train=True)
-        if not training or self.engine_cfg["with_test"]:
-            self.test_loader = self.get_loader(cfgs["data_cfg"], train=False)
-            self.evaluator_trfs = get_transform(cfgs["evaluator_cfg"]["transform"])
+        halves = {"train_loader": training, "test_loader": not training or self.engine_cfg["with_test"]}
+        for name in (name for name, needed in halves.items() if needed):
+            setattr(self, name, self.get_loader(cfgs["data_cfg"], train=name == "train_loader"))
         self.to(run_device())
         if training:
             self.loss_aggregator = LossAggregator(cfgs["loss_cfg"])
@@ -196,20 +194,26 @@ class BaseModel(nn.Module):
         self.optimizer.zero_grad()
         if loss_sum <= 1e-9:
             self.msg_mgr.log_warning("Find the loss sum less than 1e-9 but the training process will continue!")
-        if self.engine_cfg["enable_float16"]:
-            scale = self.Scaler.get_scale()
-            self.Scaler.scale(loss_sum).backward()
-            self.Scaler.step(self.optimizer)
-            self.Scaler.update()
-            if scale != self.Scaler.get_scale():
-                self.msg_mgr.log_debug(f"Training step left out: scale was {scale}, is {self.Scaler.get_scale()}")
-                return False
-        else:
-            loss_sum.backward()
-            self.optimizer.step()
-        self.iteration += 1
-        self.scheduler.step()
+        taken = self._scaled_step(loss_sum) if self.engine_cfg["enable_float16"] else self._plain_step(loss_sum)
+        if taken:
+            self.scheduler.step()
+            self.iteration += 1
+        return taken
+
+    def _plain_step(self, loss_sum: Tensor) -> bool:
+        loss_sum.backward()
+        self.optimizer.step()
         return True
+
+    def _scaled_step(self, loss_sum: Tensor) -> bool:
+        before = self.Scaler.get_scale()
+        self.Scaler.scale(loss_sum).backward()
+        self.Scaler.step(self.optimizer)
+        self.Scaler.update()
+        after = self.Scaler.get_scale()
+        if after != before:
+            self.msg_mgr.log_debug(f"Training step left out: scale was {before}, is {after}")
+        return after == before
 
     def inference(self, rank: int) -> Odict:
         """Return the features of all test sequences as arrays, in the data set's order; process 0 shows progress."""

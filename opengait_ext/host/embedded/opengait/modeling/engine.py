@@ -40,9 +40,9 @@ def test_between(model: BaseModel) -> None:
     """Test in the midst of training."""
     model.msg_mgr.log_info("Running test...")
     model.eval()
-    results = model.run_test(model)
+    results, fixed = model.run_test(model), model.cfgs["trainer_cfg"]["fix_BN"]
     model.train()
-    if model.cfgs["trainer_cfg"]["fix_BN"]:
+    if fixed:
         model.fix_BN()
     if results:
         model.msg_mgr.write_to_tensorboard(results)

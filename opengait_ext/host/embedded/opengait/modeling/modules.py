@@ -76,10 +76,8 @@ class SeparateBNNecks(nn.Module):
         super().__init__()
         self.p, self.class_num, self.norm, self.parallel_BN1d = parts_num, class_num, norm, parallel_BN1d
         self.fc_bin = nn.Parameter(nn.init.xavier_uniform_(torch.zeros(parts_num, in_channels, class_num)))
-        if parallel_BN1d:
-            self.bn1d = nn.BatchNorm1d(in_channels * parts_num)
-        else:
-            self.bn1d = clones(nn.BatchNorm1d(in_channels), parts_num)
+        norm_of_all = nn.BatchNorm1d(in_channels * parts_num if parallel_BN1d else in_channels)
+        self.bn1d = norm_of_all if parallel_BN1d else clones(norm_of_all, parts_num)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if self.parallel_BN1d:

@@ -206,11 +206,11 @@ class SwinTransformer3D(nn.Module):
                     rate,
                     kind == 1,
                     norm_layer,
-                    mlp_ratio=mlp_ratio,
-                    qkv_bias=qkv_bias,
-                    qk_scale=qk_scale,
                     drop=drop_rate,
                     attn_drop=attn_drop_rate,
+                    qkv_bias=qkv_bias,
+                    mlp_ratio=mlp_ratio,
+                    qk_scale=qk_scale,
                 )
             )
             embed_dim = 2 * embed_dim if kind == 1 else embed_dim

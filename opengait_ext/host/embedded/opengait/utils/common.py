@@ -8,12 +8,12 @@ import logging
 import random
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -47,14 +47,6 @@ def is_bool(x: Any) -> bool:
     return isinstance(x, bool)
 
 
-def is_str(x: Any) -> bool:
-    return isinstance(x, str)
-
-
-def is_int(x: Any) -> bool:
-    return isinstance(x, int)
-
-
 def is_list(x: Any) -> bool:
     return isinstance(x, (list, nn.ModuleList))
 
@@ -63,20 +55,12 @@ def is_bool_list(x: Any) -> bool:
     return is_list(x) and all(map(is_bool, x))
 
 
-def is_int_list(x: Any) -> bool:
-    return is_list(x) and all(map(is_int, x))
-
-
 def is_dict(x: Any) -> bool:
     return isinstance(x, dict)
 
 
 def is_tensor(x: Any) -> bool:
     return isinstance(x, Tensor)
-
-
-def is_array(x: Any) -> bool:
-    return isinstance(x, np.ndarray)
 
 
 def run_device() -> torch.device:
@@ -153,18 +137,10 @@ def MergeCfgsDict(src: Mapping, dst: dict) -> None:
             dst[key] = value
 
 
-def config_loader(path: str | Path) -> dict:
-    """Read a YAML file over ``./configs/default.yaml``."""
-    merged, own = (yaml.safe_load(Path(p).read_text(encoding="utf-8")) for p in ("./configs/default.yaml", path))
-    MergeCfgsDict(own, merged)
-    return merged
-
-
 def init_seeds(seed: int = 0, cuda_deterministic: bool = True) -> None:
     """Seed ``random``, numpy and torch."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
+    for start in (random.seed, np.random.seed, torch.manual_seed):
+        start(seed)
     torch.backends.cudnn.deterministic = cuda_deterministic
     torch.backends.cudnn.benchmark = not cuda_deterministic
 
@@ -182,10 +158,9 @@ class DDPPassthrough(DistributedDataParallel):
     """DistributedDataParallel through which the module's own attributes are seen."""
 
     def __getattr__(self, name: str):
-        try:
+        with suppress(AttributeError):
             return super().__getattr__(name)
-        except AttributeError:
-            return getattr(self.module, name)
+        return getattr(self.module, name)
 
 
 def get_ddp_module(module: nn.Module, find_unused_parameters: bool = False, **kwargs) -> nn.Module:

@@ -88,12 +88,13 @@ class MessageManager:
 
     def train_step(self, info: Mapping, summary: Mapping) -> None:
         """Count one iteration with its losses ``info``; every ``log_iter``-th is logged and summarised."""
-        self.iteration += 1
         self.append(info)
-        if self.iteration % self.log_iter == 0:
-            self.log_training_info()
-            self.flush()
-            self.write_to_tensorboard(summary)
+        self.iteration += 1
+        if self.iteration % self.log_iter:
+            return
+        self.log_training_info()
+        self.write_to_tensorboard(summary)
+        self.flush()
 
     def log_debug(self, *args, **kwargs) -> None:
         self.logger.debug(*args, **kwargs)

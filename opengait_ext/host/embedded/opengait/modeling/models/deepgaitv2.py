@@ -24,6 +24,8 @@ from ..modules import (
 
 blocks_map = {"2d": BasicBlock2D, "p3d": BasicBlockP3D, "3d": BasicBlock3D}
 
+PARTS = 16
+
 
 class DeepGaitV2(BaseModel):
     """DeepGaitV2; ``model_cfg.Backbone.mode`` says what its blocks convolve: 2d, p3d or 3d."""
@@ -46,10 +48,9 @@ class DeepGaitV2(BaseModel):
             stride = [1, step, step] if mode == "3d" else [step, step]
             stage = self.make_layer(blocks_map[mode], channels[i], stride, layers[i], mode=mode)
             setattr(self, f"layer{i + 1}", SetBlockWrapper(stage) if mode == "2d" else stage)
-        self.FCs = SeparateFCs(16, channels[3], channels[2])
-        self.BNNecks = SeparateBNNecks(16, channels[2], class_num=model_cfg["SeparateBNNecks"]["class_num"])
-        self.TP = PackSequenceWrapper(torch.max)
-        self.HPP = HorizontalPoolingPyramid(bin_num=[16])
+        self.HPP, self.TP = HorizontalPoolingPyramid(bin_num=[PARTS]), PackSequenceWrapper(torch.max)
+        self.FCs = SeparateFCs(PARTS, channels[3], channels[2])
+        self.BNNecks = SeparateBNNecks(PARTS, channels[2], model_cfg["SeparateBNNecks"]["class_num"])
 
     def make_layer(
         self, block: type[nn.Module], planes: int, stride: Sequence[int], blocks_num: int, mode: str = "2d"

@@ -51,6 +51,16 @@ __all__ = [
 
 NO_DECAY = ("patch_embed", "norm", "relative_position_bias_table")
 
+PUBLISHED = {  # the sizes of the paper's transformer
+    "window_size": (3, 3, 5),
+    "patch_size": (1, 2, 2),
+    "num_heads": (16, 32),
+    "embed_dim": 256,
+    "patch_norm": True,
+    "drop_path_rate": 0.1,
+    "downsample": (1, 0),
+}
+
 
 class SwinGait(BaseModel):
     """SwinGait. ``trainer_cfg.T_max_iter``: the iteration at which the cosine of the learning rate ends."""
@@ -74,17 +84,7 @@ class SwinGait(BaseModel):
         self.layer1 = SetBlockWrapper(self.make_layer(BasicBlock2D, channels[0], [1, 1], layers[0], mode="2d"))
         self.layer2 = self.make_layer(BasicBlockP3D, channels[1], [2, 2], layers[1], mode="p3d")
         self.ulayer = SetBlockWrapper(nn.Upsample(size=(30, 20), mode="bilinear", align_corners=True))
-        self.transformer = SwinTransformer3D(
-            patch_size=[1, 2, 2],
-            in_chans=channels[1],
-            embed_dim=256,
-            depths=[layers[2], layers[3]],
-            num_heads=[16, 32],
-            window_size=[3, 3, 5],
-            downsample=[1, 0],
-            drop_path_rate=0.1,
-            patch_norm=True,
-        )
+        self.transformer = SwinTransformer3D(depths=layers[2:4], in_chans=channels[1], **PUBLISHED)
         self.FCs = SeparateFCs(necks["parts_num"], in_channels=512, out_channels=256)
         self.BNNecks = SeparateBNNecks(**necks)
         self.TP = PackSequenceWrapper(torch.max)
@@ -101,12 +101,12 @@ class SwinGait(BaseModel):
     def init_parameters(self) -> None:
         """Initialise as a transformer: linear layers by a truncated normal distribution."""
         for module in self.modules():
-            if isinstance(module, nn.Linear):
-                trunc_normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            else:
+            if not isinstance(module, nn.Linear):
                 initialise(module)
+                continue
+            trunc_normal_(module.weight, std=0.02)
+            if module.bias is not None:
+                module.bias.data.zero_()
 
     def get_optimizer(self, optimizer_cfg: Mapping) -> optim.Optimizer:
         """Return the optimiser: the transformer at ``lr``, all else at a tenth of it; NO_DECAY: without weight decay.
