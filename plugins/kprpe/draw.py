@@ -21,6 +21,8 @@ def draw_bias(
     keypoints: Tensor,
     images: Sequence[np.ndarray] | None = None,
     titles: Sequence[str] | None = None,
+    moved_from: Tensor | None = None,
+    label: str = "B(i, j)",
 ) -> Figure:
     """Draw B_ij of some images for some queries i over all keys j: a row for each image, a column for each query.
 
@@ -31,6 +33,8 @@ def draw_bias(
         keypoints: (B, L, 2) in (x, y) of the image, in [0, 1].
         images: (H, W) or (H, W, 3) pictures, shown first in each row.
         titles: one for each image.
+        moved_from: (L, 2), where the joints were before; those that moved get a ring there.
+        label: of the colour scale.
 
     Returns:
         A matplotlib figure; one colour scale for all panels.
@@ -73,6 +77,9 @@ def draw_bias(
                 aspect=height / width,
             )
             _joints(ax, points[b])
+            if moved_from is not None:
+                rings = moved_from[(moved_from != keypoints[b]).any(dim=-1)]
+                ax.plot(rings[:, 0], rings[:, 1], "o", color="none", mec="black", mew=1.0, ms=5)
             ax.plot((column + 0.5) / width, (row + 0.5) / height, "*", color="gold", mec="black", ms=11)
             if b == 0:
                 ax.set_title(f"query ({row}, {column})", fontsize=8)
@@ -88,7 +95,7 @@ def draw_bias(
                 ha="right",
                 fontsize=8,
             )
-    figure.colorbar(panel, ax=axes, shrink=0.7, label="B(i, j)")
+    figure.colorbar(panel, ax=axes, shrink=0.7, label=label)
     return figure
 
 

@@ -4,7 +4,6 @@ import json
 from pkgutil import resolve_name
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,9 +11,6 @@ from torch import nn
 from plugins import registry
 from plugins.__main__ import main
 from plugins.benchmarks.speed import kprpe as bench_kprpe
-from plugins.errors import KpstraError
-from plugins.kprpe import KeypointRPE
-from plugins.kprpe.draw import draw_bias
 
 
 def test_every_builder_loads():
@@ -94,21 +90,3 @@ def test_the_benchmark_leaves_out_what_does_not_differ(tiny):
 def test_the_benchmark_names_a_wrong_shape(tiny, capsys):
     assert main(["bench", "kprpe", "--shapes", "tinny"]) == 2
     assert "did you mean 'tiny'" in capsys.readouterr().err
-
-
-def test_the_picture_shows_the_bias_of_each_query():
-    rpe = KeypointRPE(3, (4, 2), 1, 1)
-    nn.init.normal_(rpe.table_weight)
-    keypoints = torch.rand(2, 3, 2)
-    bias = rpe.bias(keypoints, 0)[:, 0]
-    figure = draw_bias(bias, (4, 2), [(0, 0), (3, 1)], keypoints, images=[np.zeros((8, 4))] * 2, titles=["a", "b"])
-    panels = figure.axes[:6]
-    np.testing.assert_allclose(panels[2].images[0].get_array(), bias[0, 7].detach().view(4, 2), rtol=1e-6)
-    np.testing.assert_allclose(panels[4].images[0].get_array(), bias[1, 0].detach().view(4, 2), rtol=1e-6)
-
-
-def test_the_picture_refuses_what_does_not_fit():
-    with pytest.raises(KpstraError, match="do not fit the grid"):
-        draw_bias(torch.zeros(1, 9, 9), (4, 2), [(0, 0)], torch.zeros(1, 3, 2))
-    with pytest.raises(KpstraError, match=r"query \(4, 0\) lies outside"):
-        draw_bias(torch.zeros(1, 8, 8), (4, 2), [(4, 0)], torch.zeros(1, 3, 2))

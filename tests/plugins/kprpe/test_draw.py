@@ -1,0 +1,36 @@
+"""Pictures of the bias."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from plugins.errors import KpstraError
+from plugins.kprpe import KeypointRPE
+from plugins.kprpe.draw import draw_bias
+
+
+def test_the_picture_shows_the_bias_of_each_query():
+    rpe = KeypointRPE(3, (4, 2), 1, 1)
+    nn.init.normal_(rpe.table_weight)
+    keypoints = torch.rand(2, 3, 2)
+    bias = rpe.bias(keypoints, 0)[:, 0]
+    figure = draw_bias(bias, (4, 2), [(0, 0), (3, 1)], keypoints, images=[np.zeros((8, 4))] * 2, titles=["a", "b"])
+    panels = figure.axes[:6]
+    np.testing.assert_allclose(panels[2].images[0].get_array(), bias[0, 7].detach().view(4, 2), rtol=1e-6)
+    np.testing.assert_allclose(panels[4].images[0].get_array(), bias[1, 0].detach().view(4, 2), rtol=1e-6)
+
+
+def test_the_picture_refuses_what_does_not_fit():
+    with pytest.raises(KpstraError, match="do not fit the grid"):
+        draw_bias(torch.zeros(1, 9, 9), (4, 2), [(0, 0)], torch.zeros(1, 3, 2))
+    with pytest.raises(KpstraError, match=r"query \(4, 0\) lies outside"):
+        draw_bias(torch.zeros(1, 8, 8), (4, 2), [(4, 0)], torch.zeros(1, 3, 2))
+
+
+def test_joints_that_moved_have_a_ring_where_they_were():
+    before, after = torch.tensor([[0.2, 0.3], [0.6, 0.7]]), torch.tensor([[0.2, 0.3], [0.9, 0.7]])
+    figure = draw_bias(torch.zeros(1, 8, 8), (4, 2), [(0, 0)], after[None], moved_from=before, label="change")
+    _, rings, _ = figure.axes[0].lines  # joints, rings, query
+    np.testing.assert_allclose(rings.get_xydata(), before[1:])
+    assert figure.axes[-1].get_ylabel() == "change"
