@@ -33,9 +33,12 @@ def load_settings(host: ActiveHost, config: str, overrides: Sequence[str], resto
         KpstraError: no such file, unreadable YAML, unknown key, or a value that is out of range.
     """
     path = resolve_config(config, "opengait")
+    given = read_yaml(path, SECTIONS)
+    if not given:
+        raise KpstraError(f"{path}: is empty; expected {SECTIONS}")
     defaults = read_yaml(host.root / "configs" / "default.yaml")
     settings = copy.deepcopy(defaults)
-    host.utils.MergeCfgsDict(read_yaml(path, SECTIONS), settings)
+    host.utils.MergeCfgsDict(given, settings)
     check(host, settings, defaults, str(path))
     for override in overrides:
         apply_override(settings, override)
