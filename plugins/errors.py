@@ -25,11 +25,17 @@ def nearest(name: str, options: Iterable[str]) -> str:
     What shares the words that are spelled right comes first: ``walkers_kprpe`` is rather ``walkers_swingait2d_kprpe``
     than ``walkers_swingait2d``.
     """
+    close = closest(name, options)
+    return f" (did you mean {close!r}?)" if close else ""
+
+
+def closest(name: str, options: Iterable[str]) -> str | None:
+    """Return the closest of ``options``, as :func:`nearest` says it, or ``None``."""
     options = [str(option) for option in options]
     known = _words(name) & set().union(*map(_words, options))
     sharing = [option for option in options if known <= _words(option)]
-    close = difflib.get_close_matches(str(name), sharing or options, n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    close = difflib.get_close_matches(str(name), sharing or options, n=1, cutoff=0.3 if known else 0.5)
+    return close[0] if close else None
 
 
 def _words(name: str) -> set[str]:

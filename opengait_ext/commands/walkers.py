@@ -20,10 +20,10 @@ COUNTS = {
 AMOUNTS = {
     "view-jitter": "largest change of the azimuth, degrees",
     "spread": "factor on people's differences",
-    "clothing": "0 plain to 1: coats, bags, thick clothes",
-    "noise": "of the silhouettes, 0 to 1",
+    "clothing": "0 plain, 1 coats, bags, thick clothes",
+    "noise": "of the silhouettes: 0 none, 1 strong",
     "joint-noise": "standard deviation, share of the raw frame's height",
-    "alignment-error": "0 to 1: 8 %% of the height, 15 %% of the size, 12 degrees",
+    "alignment-error": "0 none, 1: 8 %% of the height, 15 %% of the size, 12 degrees",
 }
 
 

@@ -13,7 +13,7 @@ from ..errors import one_of
 
 def add_arguments(parser: Parser) -> None:
     """What to measure, and how."""
-    parser.add_argument("what", choices=("kprpe", "stra"), help="the module")
+    parser.add_argument("what", choices=("kprpe", "stra"), metavar="kprpe|stra", help="the module")
     parser.add_argument("--shapes", nargs="+", default=[], metavar="NAME", help="these only (default: all)")
     add_device(parser)
     add_report_options(parser)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, NoReturn
 
-from ..errors import KpstraError, nearest
+from ..errors import KpstraError, closest
 
 NAME = r"[A-Za-z_]\w*"
 ROLE = re.compile(r":\w+:`[~.]*([^`]+)`")  # :class:`Settings`
@@ -43,7 +43,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**{"formatter_class": Help, **options})
         self.nested: dict[str, Parser] = {}
         self._key: re.Pattern | None = None
-        self._example = ""
+        self._example, self._undotted = "", ()
 
     def add_subparsers(self, **options: Any) -> argparse._SubParsersAction:
         """As argparse's; the parsers are then also in :attr:`nested`, by name."""
@@ -59,7 +59,7 @@ class Parser(argparse.ArgumentParser):
             undotted: keys without a dot that are settings too.
         """
         self._key = re.compile("|".join([rf"{NAME}(\.\w+)+", *map(re.escape, undotted)]))
-        self._example = example
+        self._example, self._undotted = example, tuple(undotted)
         about = f"settings, also written `key value`, such as {example}"
         self.add_argument("overrides", nargs="*", default=[], metavar="key=value", help=about.replace("%", "%%"))
 
@@ -140,7 +140,9 @@ class Parser(argparse.ArgumentParser):
     def _unknown(self, word: str) -> NoReturn:
         option = word.partition("=")[0]
         if option.startswith("-"):
-            self.error(f"{option}: no such option{nearest(option, self._option_string_actions)}")
+            known = {name.lstrip("-"): name for name in (*self._option_string_actions, *self._undotted)}
+            close = known.get(closest(option.lstrip("-"), known))
+            self.error(f"{option}: no such option{f' (did you mean {close!r}?)' if close else ''}")
         expected = f"a setting such as {self._example}" if self._key else "an option"
         self.error(f"{word!r}: expected {expected}")
 

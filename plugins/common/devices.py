@@ -29,4 +29,6 @@ def usable(name: str) -> torch.device:
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise KpstraError(f"--device: {name!r}: {str(error).splitlines()[0]}") from error
+        reason = str(error).splitlines()[0]
+        reason = "no such device; expected auto, cpu, cuda, or cuda:1" if "device string" in reason else reason
+        raise KpstraError(f"--device: {name!r}: {reason}") from error

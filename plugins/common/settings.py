@@ -36,8 +36,10 @@ def resolve_config(name: str | os.PathLike, folder: str = "") -> Path:
             return shipped / candidate
     stem = relative.name.removesuffix(".yaml")
     hint = _row_hint(shipped, folder, stem) if folder else ""
+    if path.is_dir() and not hint:
+        raise KpstraError(f"{name}: is a folder; give a YAML file, or the name of a shipped configuration")
     names = sorted(found.stem for found in (shipped / folder).glob("*.yaml" if folder else "leaderboard*.yaml"))
-    hint = hint or nearest(stem, names)
+    hint = hint or nearest(stem, names) or f"; shipped are {', '.join(names)}"
     raise KpstraError(f"{name}: no such configuration, neither from the working directory nor shipped{hint}")
 
 

@@ -17,7 +17,7 @@ OPTIONS = {
     "seed": "of everything",
     "spread": "factor on people's differences",
     "view-jitter": "largest change of the azimuth, degrees",
-    "clothing": "0 plain to 1: coats, bags, thick clothes",
+    "clothing": "0 plain, 1 coats, bags, thick clothes",
     "light": "differences of light, blur and grain",
     "alignment-error": "of the crops' boxes, 1 strong",
 }

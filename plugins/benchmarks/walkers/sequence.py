@@ -69,7 +69,7 @@ class Sequence:
         }
         for name, amount in amounts.items():
             if not 0 <= amount <= (10 if name != "seed" else 2**63):
-                raise KpstraError(f"walkers: {name} {amount}: expected 0 (none), 1 (strong), or between")
+                raise KpstraError(f"walkers: {name} {amount}: expected 0 (none) to 10; 1 is strong")
         rng = np.random.default_rng([seed, 2])
         u = rng.uniform(-1, 1, 4)
         phase, wear, has_coat, has_bag, length, size = rng.random(6)

@@ -102,12 +102,12 @@ def test_a_shipped_configuration_by_name():
 @pytest.mark.parametrize(
     ("name", "folder", "hint"),
     [
-        ("nope.yaml", "opengait", ""),
-        ("resnet50_stra", "opengait", ""),  # of the other host
+        ("nope.yaml", "opengait", "; shipped are deepgaitv2_2d_gait3d, pets_.*"),
+        ("resnet50_stra", "opengait", "; shipped are .*"),  # of the other host
         ("walkers_kprpe", "opengait", r" \(did you mean 'walkers_swingait2d_kprpe'\?\)"),
         ("configs/opengait/swingait2d_kprp_gait3d.yaml", "opengait", r" \(did you mean 'swingait2d_kprpe_gait3d'\?\)"),
         ("leaderboard_walker", "", r" \(did you mean 'leaderboard_walkers'\?\)"),
-        ("dat", "", ""),  # data.yaml is no leaderboard
+        ("dat", "", "; shipped are leaderboard, leaderboard_pets, leaderboard_walkers"),  # data.yaml is no leaderboard
         (
             "walkers_relative_image",
             "opengait",
@@ -120,3 +120,8 @@ def test_a_shipped_configuration_by_name():
 def test_a_name_that_is_no_configuration(name, folder, hint):
     with pytest.raises(KpstraError, match=f"^{name}: no such configuration, neither .* shipped{hint}$"):
         resolve_config(name, folder)
+
+
+def test_a_folder_is_no_configuration(tmp_path):
+    with pytest.raises(KpstraError, match="is a folder; give a YAML file"):
+        resolve_config(tmp_path, "reid")
