@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> None:
         models = [open_run(host, device, one, args.overrides, args.probes_only) for one in runs]
         joints = {"joint_noise": args.joint_noise, "joint_dropout": args.joint_dropout}
         setting = {"host": host.kind, "probes_only": args.probes_only, **joints}
-        with claim(args.output, setting) if first else nullcontext():
+        with claim(args.output, setting, alone=True) if first else nullcontext():
             store = Store(args.output)
             for one, model in zip(runs, models, strict=True):
                 store.claim(one.key, record(one, model.cfgs))

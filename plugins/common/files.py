@@ -39,7 +39,7 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
     its temporary file is removed when ``path`` is next written.
 
     Raises:
-        KpstraError: the disk is full or the folder read-only; the old file is unharmed.
+        KpstraError: the disk is full, the folder read-only, or a folder is there; what was there is unharmed.
     """
     path = Path(path)
     try:
@@ -47,8 +47,23 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
             yield stream
     except Exception as error:
         if reason := disk_error(error):
-            raise KpstraError(f"{path}: cannot be written: {reason}; what was there before is unharmed") from error
+            raise _cannot_be_written(path, reason) from error
         raise
+
+
+def require_writable(path: str | os.PathLike) -> None:
+    """Refuse a file that could not be written at the end of long work; nothing is left behind.
+
+    Raises:
+        KpstraError: as :func:`atomic_write`.
+    """
+    path = Path(path)
+    with _refusing(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent):
+            pass
 
 
 def disk_error(error: BaseException | None) -> str | None:
@@ -62,21 +77,37 @@ def disk_error(error: BaseException | None) -> str | None:
 
 @contextmanager
 def _whole(path: Path, mode: str) -> Iterator[IO]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        _remove_unless_held(leftover)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    with _refusing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+            _remove_unless_held(leftover)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
-        with os.fdopen(handle, mode) as stream:
+        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as stream:
             _hold(stream)
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        with _refusing(path):
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError as error:
+        raise _cannot_be_written(path, f"{error.filename} is a file, no folder") from error
+    except OSError as error:
+        raise _cannot_be_written(path, error.strerror) from error
+
+
+def _cannot_be_written(path: Path, reason: str | None) -> KpstraError:
+    return KpstraError(f"{path}: cannot be written: {reason}; what was there before is unharmed")
 
 
 def _hold(stream: IO) -> bool:

@@ -169,5 +169,7 @@ def _reason(error: OSError, folder: Path) -> str | None:
     """What went wrong with the folder, if the error is about it."""
     if error.filename is None:
         return disk_error(error)
-    is_inside = isinstance(error.filename, (str, os.PathLike)) and Path(error.filename).is_relative_to(folder)
-    return f"{error.filename}: {error.strerror}" if is_inside else None
+    path = Path(os.fsdecode(error.filename)) if not isinstance(error.filename, int) else None
+    if path is None or not path.is_relative_to(folder):
+        return None
+    return str(error.strerror) if path == folder else f"{path}: {error.strerror}"

@@ -90,7 +90,8 @@ def run_job(host: Host, job: Job, settings: Mapping[str, Any], say: Callable[[st
     """Give the host's commands until the folder holds a result; return whether there was anything to do."""
     changed = {key: value for key, value in host.settings.items() if key not in host.moving}
     moving = ["changed", *(f"settings.{key}" for key in host.moving)]
-    with claim(job.folder, {"changed": changed, "settings": settings}, option="--results", ignore=moving) as lock:
+    begun = {"changed": changed, "settings": settings}
+    with claim(job.folder, begun, option="--results", ignore=moving, alone=True) as lock:
         (job.folder / FAILURE).unlink(missing_ok=True)
         try:
             return _bring_to_end(host, job, settings, lock, say)

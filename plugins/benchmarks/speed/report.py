@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...common.files import atomic_write
+from ...common.files import require_writable, write_json
 from ...errors import KpstraError
 
 
@@ -17,7 +16,13 @@ def add_report_options(parser: ArgumentParser, repeats: int | None = 7) -> None:
     """Add ``--json``, and ``--repeats`` with its default."""
     if repeats is not None:
         parser.add_argument("--repeats", type=int, default=repeats, metavar="N", help="counted rounds")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured there")
+    parser.add_argument("--json", type=writable, metavar="FILE", help="also write everything measured there")
+
+
+def writable(text: str) -> Path:
+    """Return the path of a file that can be written when the measuring has ended."""
+    require_writable(text)
+    return Path(text)
 
 
 def at_least(**bounds: tuple[int, int]) -> None:
@@ -46,6 +51,5 @@ def present(results: Any, table: str, file: Path | None, **more: Any) -> None:
     print(table)
     print(", ".join(f"{key} {value}" for key, value in setting.items()))
     if file:
-        with atomic_write(file, "w") as stream:
-            json.dump({"setting": setting, "results": results}, stream, indent=1)
+        write_json(file, {"setting": setting, "results": results})
         print(f"JSON: {file}")

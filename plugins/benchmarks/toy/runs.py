@@ -65,7 +65,7 @@ def make_all(runs: Sequence[Run], source: Source, steps: int, folder: Path, devi
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise KpstraError("the toy's curves need tensorboard: pip install '.[toy]'") from error
-    with claim(folder, settings_of(source, steps)):
+    with claim(folder, settings_of(source, steps), alone=True):
         missing = [run for run in runs if not result_path(folder, run).is_file()]
         with tqdm(total=len(missing) * steps, unit="step", disable=not missing) as bar:
             for number, run in enumerate(missing, 1):
@@ -111,7 +111,9 @@ def collect(folder: Path) -> dict[str, dict[str, dict[int, float]]]:
     for path, result in results(folder):
         try:
             for test, value in result["accuracy"].items():
-                found[test][result["variant"]][int(result["seed"])] = float(value)
+                if not isinstance(value, (int, float)) or not 0 <= value <= 100:
+                    raise ValueError(f"{test} {value!r}")
+                found[test][result["variant"]][int(result["seed"])] = value
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise KpstraError(f"{path}: {error!r}: expected {OURS}") from error
     if not any(seeds for variants in found.values() for seeds in variants.values()):

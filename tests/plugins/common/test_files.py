@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from plugins.common.files import atomic_folder, atomic_write, read_json, write_json
+from plugins.common.files import atomic_folder, atomic_write, read_json, require_writable, write_json
 from plugins.errors import KpstraError
 
 KILLED = """
@@ -69,3 +69,27 @@ def test_files_that_are_not_the_json_expected(tmp_path, content):
         read_json(tmp_path / "a.json", "a report; delete it")
     with pytest.raises(KpstraError, match=r"b.json: cannot be read: No such file or directory; expected"):
         read_json(tmp_path / "b.json", "a report")
+
+
+def test_places_of_files_are_tried_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("old")
+    require_writable(tmp_path / "file")
+    require_writable(tmp_path / "new" / "a.json")
+    assert names(tmp_path) == ["file", "new"] and names(tmp_path / "new") == []
+    for place, reason in (
+        ("file/a", ".*/file is a file, no folder"),
+        ("new", "Is a directory"),
+        ("a" * 300, "File name too long"),
+    ):
+        with pytest.raises(KpstraError, match=rf"{place}: cannot be written: {reason}"):
+            require_writable(tmp_path / place)
+        with pytest.raises(KpstraError, match=rf"{place}: cannot be written: {reason}"):
+            write_json(tmp_path / place, {})
+    assert (tmp_path / "file").read_text() == "old" and names(tmp_path / "new") == []
+
+
+def test_text_is_utf_8_whatever_the_locale(tmp_path):
+    with atomic_write(tmp_path / "a", "w") as stream:
+        assert stream.encoding == "utf-8"
+        stream.write("±")
+    assert (tmp_path / "a").read_bytes() == "±".encode()

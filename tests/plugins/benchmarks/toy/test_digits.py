@@ -102,6 +102,33 @@ def test_wrong_files_are_refused_by_name(tmp_path, message):
         from_npz(tmp_path / "d.npz")
 
 
+def test_damaged_files_are_named(tmp_path):
+    path = tmp_path / "d.npz"
+    np.savez(path, images=np.ones((20, 28, 28), np.uint8), labels=np.zeros(20, int))
+    whole = path.read_bytes()
+    changed = bytearray(whole)
+    changed[len(whole) // 3] ^= 1
+    for content in (b"", b"hello", whole[: len(whole) // 2], bytes(changed)):
+        path.write_bytes(content)
+        with pytest.raises(KpstraError, match=r"^--npz .*d\.npz: cannot be read .*; expected the arrays") as caught:
+            from_npz(path)
+        assert "\n" not in str(caught.value)
+    np.save(tmp_path / "d.npy", np.ones(3))
+    with pytest.raises(KpstraError, match=r"d\.npy: cannot be read"):
+        from_npz(tmp_path / "d.npy")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello there", b"\0\0\x08\x03", b"\0\0\x08\x03\0\0\0\x02\0\0\0\x1c"])
+def test_damaged_files_of_mnist_are_named(tmp_path, content):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        for kind in ("images-idx3", "labels-idx1"):
+            (raw / f"{part}-{kind}-ubyte").write_bytes(content)
+    with pytest.raises(KpstraError, match=r"expected .*MNIST/raw"):
+        from_mnist(tmp_path)
+
+
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(KpstraError, match=r"nothing\.npz: cannot be read"):
         from_npz(tmp_path / "nothing.npz")

@@ -142,12 +142,23 @@ def test_other_settings_in_a_folder_are_refused(few, tmp_path):
         make_all([], few._replace(name="others"), 2, tmp_path, CPU)
 
 
+NOT_NUMBERS = [
+    f'{{"variant": "static", "seed": 0, "accuracy": {{"clean": {value}}}}}' for value in ("NaN", '"9"', "-1", "null")
+]
+
+
 def test_a_result_that_is_none_is_named(tmp_path):
     (tmp_path / "runs").mkdir()
     with pytest.raises(KpstraError, match="no finished runs"):
         collect(tmp_path)
     broken = tmp_path / "runs" / "x.json"
-    for content in ("{", "[]", '{"variant": "static"}', '{"variant": "y", "seed": 0, "accuracy": {"clean": 1}}'):
+    for content in (
+        "{",
+        "[]",
+        '{"variant": "static"}',
+        '{"variant": "y", "seed": 0, "accuracy": {"clean": 1}}',
+        *NOT_NUMBERS,
+    ):
         broken.write_text(content)
         with pytest.raises(KpstraError, match=r"x\.json"):
             collect(tmp_path)
