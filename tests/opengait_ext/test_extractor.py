@@ -20,7 +20,7 @@ from plugins.errors import KpstraError
 root, host = Path(sys.argv[1]), sys.argv[2]
 PLAIN, KPRPE = "opengait/pets_swingait2d", "opengait/pets_swingait2d_kprpe"
 data = [f"data_cfg.dataset_root={root / 'data'}", f"data_cfg.dataset_partition={root / 'partition.json'}"]
-kept, inference = [], Hosted.inference
+kept, inference, excepthook = [], Hosted.inference, sys.excepthook
 
 def keeping(self, rank):
     kept.append(inference(self, rank)["embeddings"])
@@ -56,6 +56,10 @@ for config in (PLAIN, KPRPE):
 moved = keypoints + np.float32([8, 0, 0])
 result["keypoints matter"] = bool(np.abs(extractors[KPRPE](silhouettes, moved) - single).max() > 1e-3)
 
+other = GaitFeatureExtractor(KPRPE, weights, "cpu", host, ["model_cfg.SeparateBNNecks.class_num=77"])
+result["any class_num"] = np.array_equal(other(silhouettes, keypoints), single)
+result["excepthook"] = sys.excepthook is excepthook
+
 absent = keypoints.copy()
 absent[2, 3, 0] = np.nan
 tries = {
@@ -78,7 +82,7 @@ for name, action in tries.items():
         action()
         result[name] = "no error"
     except KpstraError as error:
-        result[name] = str(error)
+        result[name] = str(error) if error.__cause__ is None else "a chain of errors"
 print(json.dumps(result))
 """
 MESSAGES = {
@@ -112,7 +116,8 @@ def check(result):
         found = dict(result[name])
         shape = found.pop("shape")
         assert shape[0] == 16 and shape[2] == 15 and all(found.values()), found
-    assert result["keypoints matter"]
+    assert result["keypoints matter"] and result["any class_num"]
+    assert result["excepthook"]  # torch's own would begin a script's every line with [rank0]
 
 
 def test_features_are_those_of_the_host_s_test(result):

@@ -1,5 +1,6 @@
 """Whole runs of ``python -m opengait_ext``: train, test, resume, several processes, both hosts."""
 
+import json
 import os
 import pickle
 import re
@@ -8,6 +9,7 @@ import subprocess
 import pytest
 import torch
 from gait_data import EMBEDDED, OPENGAIT, checkpoint, command, losses, metrics, run, write_data
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 WITH_CHECKOUT = pytest.mark.skipif(OPENGAIT is None, reason="OPENGAIT_HOME is not set: no OpenGait checkout to run")
 HOSTS = [EMBEDDED, pytest.param(OPENGAIT, marks=WITH_CHECKOUT, id="opengait")]
@@ -31,11 +33,15 @@ def test_train_then_test(data, host):
     assert len(losses(trained)) == 3 and "ETA 0:00:0" in trained.stderr
     assert f"Host: {'opengait' if host == OPENGAIT else 'embedded'} (" in trained.stderr
     path = checkpoint(data, 3, workdir=workdir)
-    events = next((path.parents[1] / "summary").glob("events.*")).read_bytes()
-    assert b"keypoints" in events and b"bias" in events and b"learning_rate" in events
-    tested = metrics(run(data, "--phase", "test", "--iter", "3", host=host, workdir=workdir))
-    assert tested.keys() == {"Rank-1", "Rank-5", "Rank-10", "mAP", "mINP"}
+    events = EventAccumulator(str(path.parents[1] / "summary")).Reload()
+    assert [event.step for event in events.Scalars("learning_rate")] == [1, 2, 3]
+    assert len(events.Images("keypoints")) == len(events.Images("bias")) == 3
+    done = run(data, "--phase", "test", "--iter", "3", host=host, workdir=workdir)
+    tested = metrics(done)
+    assert tested.keys() == {"Rank-1", "Rank-5", "Rank-10", "mAP", "mINP"} and "np.float" not in done.stderr
     assert 0 < tested["mINP"] <= tested["mAP"] <= 100
+    written = json.loads((path.parents[1] / "logs" / f"test-{path.stem}.json").read_text())
+    assert written["metrics"] == pytest.approx(tested, abs=0.0051) and written["eval_func"] == "evaluate_Gait3D"
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -132,7 +138,24 @@ def test_warm_start(data):
     assert "Traceback" not in refused.stderr
 
 
+def test_random_weights_are_not_tested_in_silence(data):
+    done = run(data, "--phase", "test", "evaluator_cfg.restore_hint=0", workdir="random")
+    assert "[WARNING]: evaluator_cfg.restore_hint: 0: random weights are tested" in done.stderr
+
+
+@WITH_CHECKOUT
+def test_an_evaluation_of_another_data_set_is_refused_before_features_are_extracted(data):
+    done = run(
+        *(data, "--phase", "test", "evaluator_cfg.restore_hint=0", "evaluator_cfg.eval_func=evaluate_real_scene"),
+        host=OPENGAIT,
+        expect=2,
+    )
+    assert "evaluate_real_scene cannot evaluate data_cfg.test_dataset_name 'pets-mini'" in done.stderr
+    assert "Transforming" not in done.stderr and "Traceback" not in done.stderr
+
+
 MISTAKES = {
+    "trainer_cfg.sampler.batch_size=[5, 2]": "5 identities in a batch, but the training set has 4",
     "data_cfg.dataset_root=nowhere": "data_cfg.dataset_root: 'nowhere': no such folder",
     "trainer_cfg.totl_iter=3": "trainer_cfg.totl_iter: unknown key (did you mean 'total_iter'?)",
     "model_cfg.kprpe.grid=windw": "model_cfg.kprpe.grid: 'windw' is not one of window, image (did you mean 'window'?)",
