@@ -135,7 +135,8 @@ class Transformer(nn.Module):
             return F.scaled_dot_product_attention(q, k, v, self.bias(shared, layer, q))
         whole, rotary = self.shape.places == 1, self.rpe.rotary != "none"
         if rotary:
-            q, k = (rotate if whole else rotate_windows)(torch.stack((q, k)), shared)
+            turn = rotate if whole else rotate_windows
+            q, k = turn(q, shared), turn(k, shared)
         if whole:
             return attend(q, k, v, None if rotary else self.rpe.bias(shared, layer))
         return attend_windows(q, k, v, None if rotary else self.rpe.frame_bias(shared, layer))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -45,7 +44,7 @@ class MultiheadAttention(KeypointAttention):
         q, k, v = qkv.unflatten(2, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)  # B, heads, tokens, head_dim
         bias, rotation = self.global_bias(*query.shape[:2]), self.global_rotation(query.shape[0], self.head_dim)
         if rotation is not None:
-            q, k = rotate(torch.stack((q, k)), rotation)
+            q, k = rotate(q, rotation), rotate(k, rotation)
         out = attend(q, k, v, bias, dropout=self.dropout if self.training else 0.0)
         return self.out_proj(out.transpose(1, 2).flatten(2)), None
 

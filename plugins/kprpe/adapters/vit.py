@@ -76,7 +76,8 @@ class ViTAttention(KeypointAttention):
     def _rotated(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """timm's plain attention with rotated queries and keys; it has no place for that itself."""
         q, k, v = self.qkv(x).unflatten(2, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)  # B, heads, tokens, d
-        q, k = rotate(torch.stack((self.q_norm(q), self.k_norm(k))), self.global_rotation(x.shape[0], q.shape[-1]))
+        by = self.global_rotation(x.shape[0], q.shape[-1])
+        q, k = rotate(self.q_norm(q), by), rotate(self.k_norm(k), by)
         dropout = self.attn_drop.p if self.training else 0.0
         if mask is not None and mask.dtype != torch.bool:
             y = attend(q, k, v, mask, self.scale, dropout)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -46,15 +45,15 @@ def attend_with_bias(
         tokens = rotation.cos.shape[-2]
         if bias is None and tokens < q.shape[2]:  # a bias hides the rows of padding
             bias = q.new_zeros(1, 1, 1, tokens, tokens)
-        q, k = rotate_windows(torch.stack((q, k)), rotation)
+        q, k = rotate_windows(q, rotation), rotate_windows(k, rotation)
     return attend_windows(q, k, v, bias, mask, scale, dropout).transpose(1, 2).flatten(2)
 
 
 def rotate_windows(x: Tensor, rotation: Rotation) -> Tensor:
-    """Rotate (2, windows, heads, rows, head_dim), rows beyond the n of the compact rotation being padding."""
-    places = places_of(rotation.cos, x.shape[1])
-    padded = rotation.pad(0, x.shape[3] - rotation.cos.shape[-2])
-    return rotate(x.unflatten(1, (-1, places)), padded).flatten(1, 2)
+    """Rotate (windows, heads, rows, head_dim), rows beyond the n of the compact rotation being padding."""
+    places = places_of(rotation.cos, x.shape[0])
+    padded = rotation.pad(0, x.shape[2] - rotation.cos.shape[-2])
+    return rotate(x.unflatten(0, (-1, places)), padded).flatten(0, 1)
 
 
 def attend_windows(

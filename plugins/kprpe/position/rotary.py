@@ -21,7 +21,7 @@ FLATTEST = 1e-3  # of a pose: the smaller variance along its axes over the large
 
 
 class Rotation(NamedTuple):
-    """Cosines and sines (..., n, head_dim) of a token's angles, as :func:`rotate` takes them."""
+    """Cosines and sines (..., n, head_dim / 2) of every token's angles."""
 
     cos: Tensor
     sin: Tensor
@@ -84,8 +84,7 @@ def rotation(places: Tensor, head_dim: int) -> Rotation:
         for axis, count in enumerate(counts)
     ]
     angles = torch.cat(angles, dim=-1)
-    cos, sin = angles.cos(), angles.sin()
-    return Rotation(torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1))
+    return Rotation(angles.cos(), angles.sin())
 
 
 def _frequencies(count: int, highest: float, like: Tensor) -> Tensor:
@@ -93,6 +92,15 @@ def _frequencies(count: int, highest: float, like: Tensor) -> Tensor:
 
 
 def rotate(x: Tensor, by: Rotation) -> Tensor:
-    """Return x (..., n, head_dim) with every pair (c, c + head_dim / 2) turned by its angle; the type stays x's."""
+    """Return x (..., n, head_dim) with every pair of channels (2 c, 2 c + 1) turned by its angle; the type stays x's.
+
+    In single and double precision a pair is a complex number, which takes one pass over memory; half types, and the
+    compilers, which have no complex numbers, get the formula in real ones.
+    """
+    pairs = x.unflatten(-1, (-1, 2))
+    if x.dtype in (torch.float32, torch.float64) and not torch.compiler.is_compiling():
+        turn = torch.complex(*(t.to(x.dtype) for t in by))
+        return torch.view_as_real(torch.view_as_complex(pairs) * turn).flatten(-2)
     cos, sin = (t.to(x.dtype) for t in by)
-    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)
+    a, b = pairs.unbind(-1)
+    return torch.stack((a * cos - b * sin, b * cos + a * sin), dim=-1).flatten(-2)

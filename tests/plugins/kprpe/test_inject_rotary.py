@@ -103,8 +103,7 @@ def test_windows_are_the_explicit_softmax(shape, with_bias):
     frames, places, n, rows = 3, 2, 5, 6
     qkv = torch.randn(frames * places, rows, 3 * 8).double()
     angles = torch.rand(*shape, 1, n, 2).double()
-    cos, sin = angles.cos(), angles.sin()
-    by = Rotation(torch.cat((cos, cos), -1), torch.cat((-sin, sin), -1))
+    by = Rotation(angles.cos(), angles.sin())
     bias = torch.randn(frames, places, 2, n, n).double() if with_bias else None
     got = attend_with_bias(qkv, 2, bias, rotation=by)[:, :n]
     q, k, v = qkv[:, :n].unflatten(2, (3, 2, -1)).permute(2, 0, 3, 1, 4)

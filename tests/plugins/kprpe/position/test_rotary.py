@@ -64,10 +64,17 @@ def test_rotations_turn_pairs_and_scores_know_differences_only():
     out = rotate(q, by)
     for i, (x, y) in enumerate(places.tolist()):
         for pair, angle in enumerate((12.566370614 * x, 1.2566370614 * x, 12.566370614 * y, 1.2566370614 * y)):
-            turned_pair = complex(q[i, pair], q[i, pair + 4]) * np.exp(1j * angle)
-            assert abs(turned_pair - complex(out[i, pair], out[i, pair + 4])) < 1e-8
+            turned_pair = complex(q[i, 2 * pair], q[i, 2 * pair + 1]) * np.exp(1j * angle)
+            assert abs(turned_pair - complex(out[i, 2 * pair], out[i, 2 * pair + 1])) < 1e-8
     moved = rotation(places + torch.tensor([0.3, -0.4]).double(), 8)
     torch.testing.assert_close(rotate(q, by) @ rotate(k, by).T, rotate(q, moved) @ rotate(k, moved).T)
+
+
+def test_half_types_are_rotated_as_single_precision_is():
+    by, x = rotation(torch.rand(5, 2), 8), torch.randn(3, 5, 8)
+    half = rotate(x.bfloat16(), by)
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), rotate(x, by), atol=0.03, rtol=0.03)
 
 
 def fitted(rpe):
@@ -123,7 +130,7 @@ def test_a_constant_pose_is_the_images_frame():
     points = torch.rand(3, 4, 2).double()
     of_body, of_image = constant.rotation(points, None, 8), image.rotation(points, None, 8)
     torch.testing.assert_close(of_body.cos, of_image.cos.expand_as(of_body.cos))
-    assert of_image.cos.shape == (1, 1, 6, 8)
+    assert of_image.cos.shape == (1, 1, 6, 4)
 
 
 def test_a_mean_pose_that_was_never_set_is_told_once():
