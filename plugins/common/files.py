@@ -45,6 +45,8 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
     try:
         with _whole(path, mode) as stream:
             yield stream
+    except KpstraError:
+        raise
     except Exception as error:
         if reason := disk_error(error):
             raise _cannot_be_written(path, reason) from error
