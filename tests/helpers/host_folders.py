@@ -77,7 +77,7 @@ def load_host(root: Path):
                 handler.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def group(tmp_path_factory):
     """A process group of one process."""
     started = not distributed.is_initialized()
