@@ -134,6 +134,11 @@ class GaitFeatureExtractor:
                     f"{where}: keypoints of frame {frame} are NaN or infinite; give absent joints score 0 and "
                     "a place, as opengait_ext.data.prepare.poses.fill_absent does"
                 )
+            if (keypoints[..., :2] <= 1).all() and (keypoints[..., 2] > 0).any():
+                raise KpstraError(
+                    f"{where}: all keypoints lie between 0 and 1: expected pixels of the silhouettes; multiply shares "
+                    "of the image by its width and height and subtract 0.5"
+                )
         return modalities
 
     def _files(self, folder: Path) -> list[np.ndarray]:
