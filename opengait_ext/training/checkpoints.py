@@ -104,11 +104,11 @@ class Checkpoints:
     def _misfit(self, report: checkpoints.FitReport) -> str:
         shapes = self.state_dict()
         parts = [
-            f"{len(names)} {what} ({some(names)})"
+            f"{len(names)} {what} ({some(names, 2)})"
             for names, what in (
                 ([f"{name}, here {tuple(shapes[name].shape)}" for name in report.reshaped], "of another shape"),
                 (report.unknown, "not in this model"),
-                (report.kept, "missing"),
+                ([name for name in report.kept if name not in report.reshaped], "missing"),
             )
             if names
         ]
