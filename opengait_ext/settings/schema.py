@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from torch.utils.data import Sampler
 
 from plugins.common.settings import known_keys
 from plugins.errors import KpstraError, nearest, one_of
@@ -40,6 +41,8 @@ SEVERAL_TYPES = {
     "transform": (list, dict),
     "loss_cfg": (list, dict),
 }
+NOT_FOR = {"trainer_cfg": ("Sampler", "InferenceSampler"), "evaluator_cfg": ("Sampler",)}
+SAMPLE_TYPES = [f"{a}_{b}" for a in ("fixed", "unfixed", "all") for b in ("ordered", "unordered", "allordered")]
 NUMBERS = ("loss_term_weight", "margin", "scale", "eps")  # of losses
 TYPE_NAMES = {
     dict: "keys and values",
@@ -81,9 +84,23 @@ def check(host: ActiveHost, settings: Mapping[str, Any], defaults: Mapping[str, 
         transforms = settings[section]["transform"]
         for i, node in enumerate(transforms if isinstance(transforms, list) else [transforms]):
             check_transform(host, node, f"{source}: {section}.transform.{i}")
-    one_of(settings["evaluator_cfg"]["eval_func"], evaluations(host), f"{source}: evaluator_cfg.eval_func")
+    check_evaluation(host, settings["evaluator_cfg"]["eval_func"], f"{source}: evaluator_cfg.eval_func")
+    for section in ("trainer_cfg", "evaluator_cfg"):
+        sampler, where = settings[section]["sampler"], f"{source}: {section}.sampler"
+        kinds = [name for name, cls in vars(host.samplers).items() if inspect.isclass(cls) and issubclass(cls, Sampler)]
+        one_of(sampler["type"], [name for name in kinds if name not in NOT_FOR[section]], f"{where}.type")
+        one_of(sampler["sample_type"], SAMPLE_TYPES, f"{where}.sample_type")
     check_values(settings, source)
     check_model(settings["model_cfg"], source)
+
+
+def check_evaluation(host: ActiveHost, name: str, where: str) -> None:
+    """Refuse what is no evaluation of the host's."""
+    try:
+        one_of(name, evaluations(host), where)
+    except KpstraError as error:
+        more = "; a checkout of OpenGait has others: `opengait-ext setup`" if host.kind == "embedded" else ""
+        raise KpstraError(f"{error}{more}") from error
 
 
 def check_values(settings: Mapping[str, Any], source: str) -> None:

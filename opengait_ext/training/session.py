@@ -22,6 +22,8 @@ HOSTS_CALLS = (  # what a user cannot act on: calls in the host's code that newe
     (FutureWarning, r"(modeling|data|evaluation|utils)\b"),
     (DeprecationWarning, r"(modeling|data|evaluation|utils)\b"),
     (FutureWarning, r"torch\.cuda\.amp"),
+    (UserWarning, r"torch\.cuda\.amp"),
+    (UserWarning, r"torch\.functional"),  # meshgrid without indexing
 )
 
 
