@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import KpstraError, one_of
@@ -14,6 +13,7 @@ from .buckets import relative_buckets
 from .expansion import monomials
 from .global_grid import patch_centres
 from .lookup import add_into, lookup, lookup_features, lookup_queries
+from .partition import effective_window, window_partition
 from .rotary import Rotation, rotation
 from .table import Factors, KeypointTable
 
@@ -23,30 +23,6 @@ GRIDS = ("window", "image")
 def default_grid(formulation: str, rotary: str = "none") -> str:
     """Return ``image`` for the forms that relate a query to the joints, ``window`` (the paper) for the others."""
     return "image" if formulation in ("second_order", "nonlinear") or rotary != "none" else "window"
-
-
-def effective_window(
-    feature_size: Sequence[int], window: Sequence[int], shift: Sequence[int], shrink: bool
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return (window, shift) as hosts use them: an axis no longer than its window is not shifted.
-
-    With ``shrink`` (OpenGait, torchvision's 3-D) such a window also becomes as short as the axis.
-    """
-    sizes = list(zip(feature_size, window, shift, strict=True))
-    used = tuple(min(size, w) if shrink else w for size, w, _ in sizes)
-    return used, tuple(0 if size <= w else s for size, w, s in sizes)
-
-
-def partition(x: Tensor, window: Sequence[int], shift: Sequence[int], roll_first: bool = False) -> Tensor:
-    """Pad, roll and cut (..., H, W, C) into Swin's windows: (..., windows, h * w, C); padding is zero."""
-    (height, width), (h, w) = x.shape[-3:-1], window
-    padding, steps = (0, 0, 0, -width % w, 0, -height % h), (-shift[0], -shift[1])
-    if roll_first:
-        x = F.pad(torch.roll(x, steps, dims=(-3, -2)), padding)
-    else:
-        x = torch.roll(F.pad(x, padding), steps, dims=(-3, -2))
-    x = x.unflatten(-2, (-1, w)).unflatten(-4, (-1, h))  # ..., H/h, h, W/w, w, C
-    return x.transpose(-4, -3).flatten(-3, -2).flatten(-4, -3)
 
 
 def places_of(compact: Tensor, windows: int) -> int:
@@ -278,10 +254,11 @@ class WindowedKeypointRPE(KeypointTable):
         if self.grid == "window":
             return patch_centres(*plane).repeat(time, 1).unsqueeze(0).to(device), None
         grid = patch_centres(*feature_size).view(*feature_size, 2).to(device)
-        centres = partition(grid, plane, shift[1:], self.roll_first).repeat(1, time, 1)
+        cut = (1, *plane), (0, *shift[1:]), self.roll_first
+        centres = window_partition(grid[None, None], *cut).repeat(1, time, 1)
         if not any(-size % w for size, w in zip(feature_size, plane, strict=True)):
             return centres, None
-        real = partition(torch.ones(*feature_size, 1, device=device), plane, shift[1:], self.roll_first)
+        real = window_partition(torch.ones(1, 1, *feature_size, 1, device=device), *cut)
         return centres, real.squeeze(-1).repeat(1, time)
 
     def _index(self, window: tuple) -> Tensor:

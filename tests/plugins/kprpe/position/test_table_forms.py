@@ -9,7 +9,7 @@ from torch import nn
 
 from plugins.errors import KpstraError
 from plugins.kprpe import KeypointRPE, WindowedKeypointRPE, relative_buckets
-from plugins.kprpe.position.windows import partition
+from plugins.kprpe.position.partition import window_partition
 
 FORMS = ["multihead", "absolute", "relative", "second_order", "nonlinear"]
 INTERACTING = ["second_order", "nonlinear"]
@@ -86,7 +86,7 @@ def naive_windows(rpe, points, confidence, layer, frames):
         for p, s in zip(sequence, weights, strict=True):
             f = [table_of(rpe, centre(i, height, width), p, s, layer) for i in range(height * width)]
             f = torch.stack(f).unflatten(0, (height, width)).flatten(2)
-            maps.append(partition(f, (h, w), shift[1:]))  # places, h * w, heads * K
+            maps.append(window_partition(f[None, None], (1, h, w), (0, *shift[1:])))  # places, h * w, heads * K
         maps = torch.stack(maps).roll(-shift[0], 0).unflatten(0, (-1, time))  # T', t, places, h * w, ..
         tables = maps.transpose(1, 2).flatten(2, 3).unflatten(-1, (rpe.num_heads, -1))  # T', places, n, heads, K
         index = relative_buckets(h, w, time=time if time > 1 else None)[0]

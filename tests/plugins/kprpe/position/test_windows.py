@@ -7,7 +7,6 @@ from torch import nn
 
 from plugins.errors import KpstraError
 from plugins.kprpe import KeypointRPE, WindowedKeypointRPE, relative_buckets
-from plugins.kprpe.position.windows import partition
 
 
 def randomised(*args, **kwargs):
@@ -25,14 +24,6 @@ def test_image_grid_equals_the_reference_vectors(confidence):
     for layer, shift in enumerate((0, 2)):
         bias = rpe.bias(vectors["swin.keypoints_xy"], layer, confidence)
         torch.testing.assert_close(bias, vectors[f"swin.out.shift{shift}"], atol=1e-5, rtol=0)
-
-
-def test_partition_orders_windows_and_tokens_as_swin():
-    x = torch.arange(24.0).view(4, 6, 1)
-    windows = partition(x, (2, 3), (0, 0)).squeeze(-1)
-    assert windows.tolist()[0] == [0, 1, 2, 6, 7, 8] and windows.tolist()[3] == [15, 16, 17, 21, 22, 23]
-    assert partition(x, (2, 3), (1, 0))[0, 0] == 6
-    assert partition(torch.ones(3, 5, 1), (2, 3), (0, 0)).sum() == 15  # padding is zero
 
 
 def naive_image(rpe, points, confidence, feature_size, window, shift, layer):
