@@ -9,6 +9,7 @@ from pathlib import Path
 from plugins.benchmarks.speed.report import add_report_options, at_least, present
 from plugins.common.arguments import Parser
 
+from ..data import SHIPPED
 from ..host.options import add_host
 
 
@@ -18,9 +19,7 @@ def add_arguments(parser: Parser) -> None:
 
     prepare = commands.add_parser("prepare", help="frames per second over OpenGait's pretreatment")
     add_host(prepare, device=False)
-    prepare.add_argument(
-        "--raw", default="tests/data/pets-mini/gait_raw", metavar="FOLDER", help="holds 2D_Silhouettes and 2D_Poses"
-    )
+    prepare.add_argument("--raw", default=SHIPPED, metavar="FOLDER", help="holds 2D_Silhouettes and 2D_Poses")
     add_report_options(prepare, 15)
 
     scaling = commands.add_parser("scaling", help="cost against sequence length and batch")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from plugins.common.arguments import Parser
 
+from ..data import SHIPPED
 from ..host.options import add_host
 
-RAW = "tests/data/pets-mini/gait_raw"
 CONFIG = "opengait/pets_swingait2d_kprpe"
 PEOPLE = 4
 
@@ -19,7 +19,7 @@ PEOPLE = 4
 def add_arguments(parser: Parser) -> None:
     """Where from, where to, and settings."""
     parser.add_argument("--output", type=Path, default="demo_output/gait", metavar="FOLDER", help="all goes there")
-    parser.add_argument("--raw", type=Path, default=RAW, metavar="FOLDER", help="holds 2D_Silhouettes and 2D_Poses")
+    parser.add_argument("--raw", type=Path, default=SHIPPED, metavar="FOLDER", help="holds 2D_Silhouettes and 2D_Poses")
     add_host(parser)
     parser.add_overrides("trainer_cfg.total_iter=100")
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from plugins.errors import KpstraError
 
-from ...commands.demo import RAW
+from ...data import SHIPPED
 from ...data.layout import find_sequences
 from ...data.prepare.journal import JOURNAL
 
@@ -50,7 +50,7 @@ def run(sequences: int, workers: int, host: str = "auto", scratch: Path | None =
         raise KpstraError("bench load: reads memory from /proc, which only Linux has")
     with tempfile.TemporaryDirectory(prefix="kpstra-load-", dir=scratch) as folder:
         raw, output = Path(folder, "raw"), Path(folder, "prepared")
-        frames = link_sequences(Path(RAW), raw, sequences)
+        frames = link_sequences(Path(SHIPPED), raw, sequences)
         write_partition(Path(folder, "partition.json"), sequences)
         results = {"sequences": sequences, "frames": frames, "workers": workers}
         results["prepare"] = watch_prepare(raw, output, sequences, workers)

@@ -21,7 +21,7 @@ from plugins.benchmarks.speed.measure import interleaved, ratios
 from plugins.common.files import replace_folder
 from plugins.errors import KpstraError
 
-from ...commands.demo import RAW
+from ...data import SHIPPED
 from ...data.layout import find_sequences
 from ...data.prepare.run import prepare_one
 from ...data.prepare.sequence import FILES, images_of
@@ -32,7 +32,9 @@ SIZE = 64
 GAIT3D_FRAMES = 130  # a sequence of Gait3D in the mean: 3.28 million frames in 25,309 sequences
 
 
-def run(host: str = "auto", raw: str | Path = RAW, repeats: int = 15, frames: int = GAIT3D_FRAMES) -> dict[str, Any]:
+def run(
+    host: str = "auto", raw: str | Path = SHIPPED, repeats: int = 15, frames: int = GAIT3D_FRAMES
+) -> dict[str, Any]:
     """Time both on every sequence of ``raw``, in one process and on one core; files are read and written by both.
 
     Args:

@@ -79,7 +79,9 @@ def notes(section: Section, lines: Sequence[Line], results: Path) -> list[str]:
             )
             log = result.log.relative_to(results) if result.log.is_relative_to(results) else result.log
             changed = f"; changed: {line.changed[seed]}" if seed in line.changed else ""
-            said.append(f"{line.row.name} seed {seed}: {values} ({log}{changed})")
+            spent = "" if result.seconds is None else f"; trained in {result.seconds:.0f} s"
+            device = f" on {result.device}" if spent and result.device else ""
+            said.append(f"{line.row.name} seed {seed}: {values} ({log}{changed}{spent}{device})")
     return said
 
 

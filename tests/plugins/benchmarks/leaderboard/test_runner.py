@@ -184,7 +184,7 @@ def test_the_report_shows_paper_and_measured(tmp_path, reported):
     assert rows[4] == ["1, 2", "B", "71.0", "not measured", "", "2.0", "1.23", "2.5"]  # nobody published MACs
     assert (
         "- a seed 5: begun and not finished, so not counted\n" in text
-        and "a seed 2: mAP 82.00 (fake/a/seed2/log)" in text
+        and "a seed 2: mAP 82.00 (fake/a/seed2/log; trained in 90 s on abacus)" in text
     )
 
 
@@ -192,4 +192,4 @@ def test_changed_settings_are_marked(tmp_path):
     runs(tmp_path, ["a"], [0], value="60")
     lines = collect(SECTION, ROWS, tmp_path, FakeHost.result, {})
     text = markdown(SECTION, lines, tmp_path)
-    assert "| 60.00 † |" in text and "(fake/a/seed0/log; changed: value=60)" in text
+    assert "| 60.00 † |" in text and "(fake/a/seed0/log; changed: value=60; trained in 90 s on abacus)" in text
