@@ -255,7 +255,7 @@ def test_what_is_finished_is_not_tested_again(done):
         (3, "opengait/pets_swingait2: no such configuration"),
         (4, "not a checkpoint of SwinGait2D"),
         (5, "was begun with probes_only True, not False"),
-        (6, "expected numbers of `opengait-ext robustness`; give another --output"),
+        (6, "holds 'robustness.json' and no settings.json; give a new or empty folder"),
         (7, "partition.json: is a file; give a folder"),
         (8, "run 'plain': was begun with checkpoint 'plain.pt', not 'KP-RPE.pt'"),
     ],
