@@ -62,10 +62,10 @@ def read_yaml(path: str | Path, expected: str = "keys and values") -> dict[str, 
         expected: what belongs there, for the message.
 
     Raises:
-        KpstraError: unreadable, not YAML (names line and column), or something else than a mapping.
+        KpstraError: unreadable, not YAML (names line and column), a key with two values, or no mapping.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
+        content = yaml.load(Path(path).read_text(encoding="utf-8-sig"), _Loader)
     except OSError as error:
         raise KpstraError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError, yaml.YAMLError) as error:
@@ -75,6 +75,19 @@ def read_yaml(path: str | Path, expected: str = "keys and values") -> dict[str, 
     if not isinstance(content, dict):
         raise KpstraError(f"{path}: expected {expected}, found {content!r:.100}")
     return content
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one section with two values, of which YAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen: dict[str, yaml.Node] = {}
+        for key, value in node.value:
+            first = seen.setdefault(str(key.value), value)
+            if first is not value and yaml.serialize(first) != yaml.serialize(value):
+                lines = f"lines {first.start_mark.line + 1} and {value.start_mark.line + 1}"
+                raise yaml.constructor.ConstructorError(problem=f"{key.value} has two values, in {lines}")
+        return super().construct_mapping(node, deep)
 
 
 def in_one_line(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,6 +84,9 @@ def read_table(name: str, section: str) -> Section:
     where, given = f"{path}: {section}", content[section]
     known_keys(given, SECTION_KEYS, where, required=("title", "metrics", "rows"))
     known_keys(given["metrics"], given["metrics"], f"{where}.metrics")
+    for name, heading in [*given["metrics"].items(), ("data", given.get("data", ""))]:
+        if not isinstance(heading, str):
+            raise KpstraError(f"{where}: {name}: {heading!r}: expected text")
     if not isinstance(given["rows"], list) or not given["rows"]:
         raise KpstraError(f"{where}.rows: {given['rows']!r}: expected a list of rows")
     rows = tuple(
@@ -109,8 +114,8 @@ def _row(given: Any, metrics: Mapping[str, str], folder: str, where: str) -> Row
     for key in ("name", "label", "config", "warm_start"):
         if not isinstance(given.get(key), (str, type(None))) or (key == "name" and not given[key]):
             raise KpstraError(f"{where}.{key}: {given[key]!r}: expected text")
-    if "/" in given["name"]:
-        raise KpstraError(f"{where}.name: {given['name']!r}: a run's folder is named so: no / in it")
+    if re.search(r"[/\\]|^\.", given["name"]):
+        raise KpstraError(f"{where}.name: {given['name']!r}: a run's folder is named so: no / in it, no . before it")
     tables = given.get("tables", [])
     if not isinstance(tables, list) or not all(type(number) is int for number in tables):
         raise KpstraError(f"{where}.tables: {tables!r}: expected a list of numbers")
@@ -118,7 +123,7 @@ def _row(given: Any, metrics: Mapping[str, str], folder: str, where: str) -> Row
     for key, known in numbers.items():
         known_keys(given.get(key, {}), known, f"{where}.{key}")
         for name, value in given.get(key, {}).items():
-            if type(value) not in (int, float) or value < 0:
+            if type(value) not in (int, float) or not 0 <= value < math.inf:
                 raise KpstraError(f"{where}.{key}.{name}: {value!r}: expected a number from 0")
     if given["config"] is not None:
         try:

@@ -70,6 +70,8 @@ def test_known_keys():
         (b"5", "expected sections, found 5"),
         (b"a: !!python/object/apply:os.system [x]", "not readable as YAML: could not determine a constructor"),
         (b"[" * 5_000, "not readable as YAML"),
+        (b"a: {b: 1, c: 2,\n b: 3}", "not readable as YAML: b has two values, in lines 1 and 2"),
+        (b"a: {b: {c: 1}, b: {c: 2}}", "not readable as YAML: b has two values, in lines 1 and 1"),
         (b"a: 2020-13-45", "not readable as YAML: month must be in 1..12"),
     ],
 )
@@ -85,6 +87,10 @@ def test_files(tmp_path):
     path = tmp_path / "x.yaml"
     path.write_bytes(b"\xef\xbb\xbfa: {b: 1}\n")  # as some Windows editors begin a file
     assert read_yaml(path) == {"a": {"b": 1}}
+    path.write_text("a: {b: [1, {c: 2}], b: [1, {c: 2}]}\n")
+    assert read_yaml(path) == {"a": {"b": [1, {"c": 2}]}}
+    path.write_text("a: &a {b: 1, c: 2}\nd: {<<: *a, b: 3}\n")
+    assert read_yaml(path)["d"] == {"b": 3, "c": 2}
     path.write_text("# nothing\n")
     assert read_yaml(path) == {}
     with pytest.raises(KpstraError, match=r"gone.yaml: cannot be read: No such file"):
