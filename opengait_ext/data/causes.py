@@ -61,8 +61,6 @@ CAUSES: dict[str, Undo] = {
     ),
 }
 OTHER_FRAME = "poses and silhouettes seem to be in different pixel frames (another crop or size, the whole video frame)"
-
-
 CHECK = "check that they are COCO's 17 joints, in pixels of the very silhouette images and of the same release"
 
 
@@ -100,7 +98,8 @@ def likely_cause(frames: Sequence[Frame], then: Undo = _unmoved) -> Cause:
         seen = counts["frames upright"] >= SEEN * len(frames)
         return 2 - on_body - upright if seen and min(on_body, upright) >= WELL else math.inf
 
-    if min(shares(counted(_unmoved))) >= WELL:
+    as_it_is = counted(_unmoved)
+    if not frames or (as_it_is["joints confident"] and min(shares(as_it_is)) >= WELL):
         return Cause()
     least, cause = min((wrong(undo), cause) for cause, undo in CAUSES.items())
     if math.isfinite(least):

@@ -2,15 +2,18 @@
 
 import json
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from walking_body import MISTAKES
 
 from opengait_ext.__main__ import main
 from opengait_ext.data.prepare import prepare
 from opengait_ext.data.prepare.pickles import body_box_placements, prepare_pickles
 from opengait_ext.data.prepare.poses import place, read_pose
+from plugins.errors import KpstraError
 
 RAW = Path(__file__).parents[3] / "data" / "pets-mini" / "gait_raw"
 
@@ -87,3 +90,28 @@ def test_what_cannot_be_joined_is_skipped_and_reported(data, tmp_path, capsys):
     assert report["sequences"] == 1
     assert main(["prepare-pickles", *arguments, str(data / "exact")]) == 2
     assert "was begun with kind 'exact'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mistake", ["swapped", "reversed", "score first", "Human3.6M", "OpenPose"])
+def test_poses_of_another_order_end_it_before_anything_is_written(data, tmp_path, mistake):
+    change, cause = MISTAKES[mistake]
+    names = sorted(str(p.relative_to(data / "sils")) for p in (data / "sils").glob("*/*/*"))[::6]
+    for name in names:
+        shutil.copytree(data / "sils" / name, tmp_path / "sils" / name)
+        poses = load(next((data / "poses" / name).iterdir()))
+        (tmp_path / "poses" / name).mkdir(parents=True)
+        changed = np.stack([change(frame, np.zeros((64, 64))) for frame in poses])
+        (tmp_path / "poses" / name / "a.pkl").write_bytes(pickle.dumps(changed))
+    with pytest.raises(KpstraError, match=f"in 6 sequences looked at; .*{cause}"):
+        prepare_pickles(tmp_path / "sils", tmp_path / "poses", tmp_path / "out", workers=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_poses_of_18_joints(data, tmp_path):
+    name = "0001/camid1_videoid0/seq0"
+    shutil.copytree(data / "sils" / name, tmp_path / "sils" / name)
+    poses = load(next((data / "poses" / name).iterdir()))
+    (tmp_path / "poses" / name).mkdir(parents=True)
+    (tmp_path / "poses" / name / "a.pkl").write_bytes(pickle.dumps(np.concatenate([poses, poses[:, :1]], 1)))
+    with pytest.raises(KpstraError, match=r"none of 1 sequences looked at.*\(20, 18, 3\), expected \(T, 17, 3\)"):
+        prepare_pickles(tmp_path / "sils", tmp_path / "poses", tmp_path / "out", workers=1)
