@@ -1,8 +1,10 @@
 """A program of commands: how command lines are taken, how they end, and that every help is light and complete."""
 
 import errno
+import re
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -108,3 +110,18 @@ assert "torch" not in sys.modules
 """
     for package in ("opengait_ext", "reid_ext", "plugins"):
         subprocess.run([sys.executable, "-c", code.format(package)], check=True)
+
+
+def test_pages_and_messages_name_commands_that_there_are():
+    """Every `opengait-ext WORD`, `reid-ext WORD` and `python -m plugins WORD`, nested ones too."""
+    root = Path(__file__).parents[3]
+    files = [root / "README.md", root / "CONTRIBUTING.md", *root.glob("docs/*.md"), *root.glob("configs/**/*.yaml")]
+    files += [path for made in ("plugins", "opengait_ext", "reid_ext") for path in root.glob(f"{made}/**/*.py")]
+    for made in PROGRAMS:
+        nested = [name for name in made.parsers() if " " in name]
+        command = re.compile(rf"(?:`|^|&& ){re.escape(made.name)} ([a-z][a-z-]*)(?: ([a-z]+))?", re.MULTILINE)
+        for path in files:
+            for first, second in command.findall(path.read_text(encoding="utf-8")):
+                assert first in made.names(), f"{path}: {made.name} {first}"
+                takes_another = second and any(name.startswith(f"{first} ") for name in nested)
+                assert not takes_another or f"{first} {second}" in nested, f"{path}: {made.name} {first} {second}"
