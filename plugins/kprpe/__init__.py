@@ -5,7 +5,8 @@ Kim, Su, Liu, Jain, Liu: KeyPoint Relative Position Encoding for Face Recognitio
 
 from .adapters import KeypointAttention, register_adapter
 from .config import KPRPEConfig
-from .inject import KPRPEHandle, inject_kprpe
+from .handle import KPRPEHandle
+from .inject import inject_kprpe
 from .keypoints import Keypoints, normalise_keypoints
 from .position.buckets import relative_buckets
 from .position.global_grid import KeypointRPE
