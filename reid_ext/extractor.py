@@ -12,19 +12,19 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from plugins.errors import KpstraError, one_of
 
 from .host import torchreid
 from .models import factory as models
-from .training.checkpoints import load_weights
+from .training.weights import load_all_features
 
 Host = torchreid.utils.FeatureExtractor
 
 
 class FeatureExtractor(Host):
-    """The host's extractor, whose weights are read by :func:`load_features`.
+    """The host's extractor, whose weights are read by :func:`load_all_features`.
 
     The host's own reader finds no name of the authors' checkpoints, takes ImageNet's weights where the file is missing,
     keeps random ones where the file is another model's, and is refused its own files by newer versions of torch.
@@ -53,7 +53,7 @@ class FeatureExtractor(Host):
         if not Path(model_path).is_file():
             raise KpstraError(f"{model_path}: no such checkpoint file")
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        with patch.object(sys.modules[Host.__module__], "load_pretrained_weights", load_features):
+        with patch.object(sys.modules[Host.__module__], "load_pretrained_weights", load_all_features):
             super().__init__(model_name, str(model_path), image_size, device=device, **{"verbose": False, **more})
 
     def __call__(self, input: Any) -> Tensor:
@@ -74,18 +74,3 @@ class FeatureExtractor(Host):
                 f"FeatureExtractor: {str(error) or type(input).__name__}: expected paths of images, "
                 "arrays (H, W, 3) uint8 or a tensor (B, 3, H, W)"
             ) from error
-
-
-def load_features(model: nn.Module, path: str | Path) -> None:
-    """Load all weights that features come from.
-
-    Raises:
-        KpstraError: the file is unreadable or lacks any but the classifier's.
-    """
-    report = load_weights(model, path)
-    missing = [name for name in report.kept if "classifier" not in name]
-    if missing:
-        raise KpstraError(
-            f"{path}: {len(missing)} of this model's tensors are not in the file, such as {missing[0]}: "
-            "is it another model's?"
-        )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 
@@ -23,7 +24,9 @@ def _load() -> ModuleType:
             raise KpstraError(f"TORCHREID_HOME={home}: no torchreid/__init__.py; name a deep-person-reid checkout")
         sys.path.insert(0, home)
     try:
-        module = importlib.import_module("torchreid")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Cython evaluation")  # ours ranks as fast: training.ranking
+            module = importlib.import_module("torchreid")
     except ImportError as error:
         raise KpstraError(f"torchreid cannot be imported ({error}): pip install 'kpstra[reid]'") from error
     if not hasattr(module, "models"):

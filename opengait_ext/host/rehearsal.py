@@ -14,10 +14,10 @@ from unittest.mock import patch
 
 import numpy as np
 
+from plugins.common.reasons import reason_of
 from plugins.errors import KpstraError
 
 from .active import ActiveHost
-from .errors import reason_of
 
 MOST = 10_000  # sequences: whole identities up to that number, as rankings go with its square
 NAMES = {  # the data set names that the tested commit's functions know

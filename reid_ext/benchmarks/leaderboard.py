@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,11 +9,9 @@ from typing import Any
 
 from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result, Row
 from plugins.benchmarks.leaderboard.host import Description
-from plugins.errors import KpstraError
 
+from ..training.folder import checkpoints
 from ..training.results import read_results
-
-CHECKPOINT = "model.pth.tar-"
 
 
 class TorchreidHost(Host):
@@ -40,8 +37,8 @@ class TorchreidHost(Host):
     def merged(self, jobs: Sequence[Job]) -> list[dict[str, Any]]:
         """Merge and check the settings; see the base class."""
         from ..data.datasets import check_datasets
+        from ..models.build import model_name
         from ..settings.load import flatten, load_config
-        from ..training.run import model_name
 
         merged = []
         for job in jobs:
@@ -55,11 +52,7 @@ class TorchreidHost(Host):
         """Train, go on from the last checkpoint, or test the final one; see the base class."""
         if self.result(job.folder) is not None:
             return None
-        done = {
-            int(path.name.rpartition("-")[2]): path
-            for path in (job.folder / "model").glob(f"{CHECKPOINT}*")
-            if path.name.removeprefix(CHECKPOINT).isdigit()
-        }
+        done = checkpoints(job.folder)
         last = max(done, default=0)
         more = []
         if last >= settings["train.max_epoch"]:
@@ -75,21 +68,14 @@ class TorchreidHost(Host):
 
     @staticmethod
     def result(folder: Path) -> Result | None:
-        """Read torchreid's newest log; one of a test, or of a training that came to its final test, holds a result."""
-        logs = sorted(folder.glob("*.log-*"), key=lambda path: path.stat().st_mtime)
-        if not logs:
+        """Read what the run measured in the end, of the last target; see the base class."""
+        found = read_results(folder)
+        if not found:
             return None
-        text = logs[-1].read_text(encoding="utf-8", errors="replace")
-        if logs[-1].name.startswith("train.log") and "=> Final test" not in text:
-            return None  # what it holds, if anything, is an evaluation in between
-        try:
-            metrics = read_results(folder)
-        except KpstraError:
-            return None
-        if "Rank-1" not in metrics:
-            return None  # killed while it was written
-        trained = [path for path in logs if path.name.startswith("train.log")]
-        return Result({name: round(value * 100, 4) for name, value in metrics.items()}, logs[-1], *_duration(trained))
+        path, results = list(found.items())[-1]
+        metrics = {name: round(value * 100, 4) for name, value in list(results.metrics.values())[-1].items()}
+        trained = next((one.seconds for one in found.values() if one.epoch is not None), None)
+        return Result(metrics, path, trained, results.device)
 
     @staticmethod
     def complexities(rows: Sequence[Row]) -> list[Complexity]:
@@ -139,19 +125,3 @@ def complexity(name: str, height: int = 256, width: int = 128) -> Complexity:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 3, height, width))
     return Complexity(parameters, counter.get_total_flops() // 2)
-
-
-def _duration(trained: Sequence[Path]) -> tuple[float | None, str | None]:
-    """Return what the log of a training says it took, tests included, and its device; nothing if it was resumed."""
-    if len(trained) != 1:
-        return None, None
-    text = trained[0].read_text(encoding="utf-8", errors="replace")
-    elapsed = re.search(r"^Elapsed (?:(\d+) days?, )?(\d+):(\d+):(\d+)", text, re.MULTILINE)
-    if not elapsed:
-        return None, None
-    days, hours, minutes, seconds = (int(group or 0) for group in elapsed.groups())
-    on_gpu = re.search(r"^use_gpu: True", text, re.MULTILINE)
-    model = re.search(
-        r"^GPU (?:models and configuration: )?\d*:? ?(.+)" if on_gpu else r"^Model name: +(.+)", text, re.MULTILINE
-    )
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds, model[1].strip() if model else None

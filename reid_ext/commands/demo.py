@@ -25,16 +25,16 @@ def run(args: argparse.Namespace) -> None:
     from ..models import factory as models
     from ..pictures.mode_pictures import find_images, write_pictures
     from ..settings.load import load_config
-    from ..training.checkpoints import load_weights
+    from ..training.folder import last_checkpoint
     from ..training.results import read_results
-    from ..training.run import last_checkpoint
     from ..training.run import run as run_engine
+    from ..training.weights import load_weights
 
     output = args.output
     cfg = load_config(CONFIG, opts([f"data.save_dir={output}", *args.overrides]))
     if not Path(cfg.data.root).is_dir():
         raise KpstraError(f"{cfg.data.root}: not here; the demo runs from the top folder of a kpstra checkout")
-    run_engine(cfg)
+    run_engine(cfg, resume=last_checkpoint(output) is not None)
     models.register()
     weights = last_checkpoint(output)
     model = torchreid.models.build_model(cfg.model.name, 1, pretrained=False, use_gpu=False)
@@ -46,8 +46,8 @@ def run(args: argparse.Namespace) -> None:
     epochs = cfg.train.max_epoch
     print(f"\n== StRA in torchreid: {cfg.model.name}, trained from scratch on {trained} crops for {epochs} epochs")
     print("   (a smoke run on 9 people: it shows that everything works, it ranks nothing)")
-    results = read_results(output)
-    print("   " + ", ".join(f"{name} {results[name]:.1%}" for name in ("mAP", "Rank-1", "Rank-5", "Rank-10")))
+    measured = next(iter(list(read_results(output).values())[-1].metrics.values()))
+    print("   " + ", ".join(f"{name} {measured[name]:.1%}" for name in ("mAP", "Rank-1", "Rank-5", "Rank-10")))
     for picture in pictures:
         print(f"   picture      {picture}")
     print(f"   checkpoint   {weights}\n   TensorBoard  tensorboard --logdir {output}")

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     from ..models import factory as models
     from ..pictures.mode_maps import find_block
     from ..pictures.mode_pictures import find_images, write_pictures
-    from ..training.checkpoints import load_weights
+    from ..training.weights import load_all_features
 
     one_of(args.model, models.MODELS, "--model")
     for name in ("modes", "rows", "height", "width"):
@@ -38,6 +38,6 @@ def run(args: argparse.Namespace) -> None:
     model = torchreid.models.build_model(args.model, 1, pretrained=False, use_gpu=False)
     find_block(model, args.block)
     paths = find_images(args.images)
-    load_weights(model, args.weights)
+    load_all_features(model, args.weights)
     pictures = write_pictures(model, paths, args.output, args.height, args.width, args.block, args.modes, args.rows)
     print("\n".join(f"Picture: {path}" for path in pictures))

@@ -21,6 +21,7 @@ INTERRUPTED = "start it again as before"
 def add_arguments(parser: Parser) -> None:
     """torchreid's own options."""
     parser.add_argument("--config-file", default="", metavar="YAML", help="a path, or a shipped configuration's name")
+    parser.add_argument("--resume", action="store_true", help="go on from the latest whole checkpoint in data.save_dir")
     add_settings(parser)
 
 
@@ -33,13 +34,13 @@ def run(args: argparse.Namespace) -> None:
     started = time.time()
     try:
         with plain_endings():
-            run_engine(cfg)
+            run_engine(cfg, args.resume)
     except KeyboardInterrupt as ended:
         raise KeyboardInterrupt(_how_to_go_on(cfg.data.save_dir, started)) from ended
 
 
 def _how_to_go_on(save_dir: str, started: float) -> str:
-    from ..training.run import last_checkpoint
+    from ..training.folder import last_checkpoint
 
     path = last_checkpoint(save_dir, since=started)
     if path is None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
-from plugins.errors import KpstraError, one_of
+from plugins.errors import KpstraError, nearest
 
 from ..host import torchreid
+from . import own
 
 MARKET_FOLDERS = {"bounding_box_train": "training", "query": "query", "bounding_box_test": "gallery"}
 MARKET_DISTRACTORS = "images"
@@ -23,20 +24,33 @@ def known_datasets(data_type: str) -> Mapping[str, type]:
 
 
 def check_datasets(cfg: CfgNode) -> None:
-    """Check that every source and target is known to the host and lies under ``data.root``.
+    """Check that every source and target is known to the host, or the user's own, and lies under ``data.root``.
+
+    The user's own (:mod:`reid_ext.data.own`) are registered with the host.
 
     Raises:
         KpstraError: an unknown name, or a missing or empty folder; the message shows the tree that is expected.
     """
     classes = known_datasets(cfg.data.type)
     root = Path(cfg.data.root).expanduser().absolute()
-    for key in ("sources", "targets"):
-        for name in cfg.data[key]:
-            one_of(name, classes, f"data.{key}")
+    for key in ("data.sources", "data.targets"):
+        for name in cfg.data[key.removeprefix("data.")]:
+            if name not in classes and cfg.data.type == "image" and own.find_source(root, name):
+                own.register_source(name)
+            if name not in classes:
+                _refuse_name(root, key, name, classes)
             if name == "market1501":
-                _check_market1501(root, f"data.{key}", cfg.market1501.use_500k_distractors)
+                _check_market1501(root, key, cfg.market1501.use_500k_distractors)
+            elif own.is_own(classes[name]):
+                own.check_source(root, name, key)
             else:
-                _check_folder(root, f"data.{key}", name, classes[name])
+                _check_folder(root, key, name, classes[name])
+
+
+def _refuse_name(root: Path, key: str, name: str, classes: Mapping[str, type]) -> None:
+    known = [other for other in classes if not own.is_own(classes[other])]
+    sources = "" if "market1501" not in classes else f"; for images of your own, {own.missing_text(root, name)}"
+    raise KpstraError(f"{key}: {name!r} is not one of {', '.join(known)}{nearest(name, classes)}{sources}")
 
 
 def _check_folder(root: Path, key: str, name: str, dataset: type) -> None:

@@ -10,6 +10,7 @@ from torch import nn
 from plugins.stra.layers import GroupedPointwiseConv2d
 
 from ..host import torchreid
+from ..training.console import print_report
 from .networks import LastStrideMobileNetV2, NonLocalResNet, StRAMobileNetV2, StRAResNet
 from .pretrained import load_imagenet
 
@@ -38,7 +39,7 @@ def _build(
     """Build ``name`` as torchreid's factory calls it; ``pretrained`` may also be the path of ImageNet weights."""
     model = MODELS[name](num_classes, loss)
     if pretrained:
-        print(load_imagenet(model, name, pretrained).summary())
+        print_report(load_imagenet(model, name, pretrained).summary())
     return model
 
 

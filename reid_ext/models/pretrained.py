@@ -1,16 +1,16 @@
-"""ImageNet weights for our models: from torchvision's published files or a local file, with a report of what fitted."""
+"""ImageNet weights for our models: from torchvision's published files or a local file, with a report of what fits."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torchvision.models import MobileNet_V2_Weights, ResNet50_Weights
 
+from plugins.common.checkpoints import FitReport, fit
 from plugins.errors import KpstraError
 
 from ..training.checkpoints import load_checkpoint
@@ -22,23 +22,7 @@ MOBILENET_BLOCKS = [
 ]
 
 
-class LoadReport(NamedTuple):
-    """What came from the file and what starts fresh, as parameter names."""
-
-    source: str
-    loaded: list[str]
-    fresh: list[str]
-
-    def summary(self) -> str:
-        """Return the report as three lines, grouped by layer."""
-        return (
-            f"ImageNet weights from {self.source}\n"
-            f"  loaded ({len(self.loaded)} tensors): {_layers(self.loaded)}\n"
-            f"  fresh  ({len(self.fresh)} tensors): {_layers(self.fresh)}"
-        )
-
-
-def load_imagenet(model: nn.Module, name: str, source: bool | str | Path = True, last_stage: bool = True) -> LoadReport:
+def load_imagenet(model: nn.Module, name: str, source: bool | str | Path = True, last_stage: bool = True) -> FitReport:
     """Fill ``model`` with the ImageNet weights that match by name and size.
 
     Args:
@@ -57,18 +41,12 @@ def load_imagenet(model: nn.Module, name: str, source: bool | str | Path = True,
     weights = {key.removeprefix("module."): value for key, value in weights.items()}
     if "features.0.0.weight" in weights:
         weights = from_torchvision_mobilenet(weights)
-    skipped = () if last_stage else _replaced_blocks(name)
-    target = model.state_dict()
-    loaded = {
-        key: value
-        for key, value in weights.items()
-        if key in target and target[key].shape == value.shape and not key.startswith((*skipped, "classifier."))
-    }
-    if not loaded:
-        raise KpstraError(f"{origin}: no tensor fits {name} by name and size: are these its ImageNet weights?")
-    model.load_state_dict(loaded, strict=False)
-    fresh = [key for key in target if key not in loaded and not key.endswith("num_batches_tracked")]
-    return LoadReport(origin, list(loaded), fresh)
+    skipped = ("classifier.", *(() if last_stage else _replaced_blocks(name)))
+    report = fit(
+        {key: value for key, value in weights.items() if not key.startswith(skipped)}, model.state_dict(), origin
+    )
+    model.load_state_dict(report.weights, strict=False)
+    return report
 
 
 def from_torchvision_mobilenet(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -127,7 +105,3 @@ def _replaced_blocks(name: str) -> tuple[str, ...]:
     if name.startswith("mobilenet"):
         return tuple(f"{stage}.{index}." for stage, index in MOBILENET_STRA_BLOCKS) if name.endswith("stra") else ()
     return () if name == "resnet50_nonlocal" else ("layer4.",)
-
-
-def _layers(keys: list[str]) -> str:
-    return ", ".join(dict.fromkeys(".".join(key.split(".")[:2]) if "." in key else key for key in keys)) or "none"

@@ -7,7 +7,13 @@ from typing import Any
 # Keys and defaults of torchreid's scripts/default_config.py; `use_gpu` and `stra` are added.
 SCHEMA: dict[str, Any] = {
     "use_gpu": False,  # get_default_config sets it to whether CUDA is there
-    "model": {"name": "resnet50", "pretrained": True, "load_weights": "", "resume": ""},
+    "model": {
+        "name": "resnet50",
+        "pretrained": True,
+        "load_weights": "",
+        "partial_weights": False,  # ours: test.evaluate also where weights are missing
+        "resume": "",
+    },
     "stra": {
         "weight_d": 1.0,  # of the diversity loss
         "pretrained_path": "",  # local ImageNet weights instead of the published file

@@ -2,65 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
+from plugins.common.machine import device_name
 from plugins.errors import KpstraError
 
 from ..data.images import reading
 from ..host import torchreid
+from ..host_errors import host_call
 from ..models.networks import DiversityOutputs
-from . import checkpoints as checkpoint
+from .checkpoints import inner, save_checkpoint, training_state
+from .console import quiet
 from .numerics import WatchedEngine
+from .partners import check_partner, check_triplet_batch
+from .progress import first_batch_line
 from .ranking import ranking
+from .results import Results
+from .rng import preserved_rng
 
 
 class CheckpointedEngine(WatchedEngine):
     """Save after every epoch, whole or not at all, with everything that a resumed run needs to go on exactly.
 
     The host saves only after an evaluation, in place, and its evaluation draws random numbers; here a checkpoint is
-    written as soon as an epoch's training ends, and again with ``rank1`` once the epoch is evaluated.
+    written as soon as an epoch's training ends, and again with ``rank1`` once the epoch is evaluated. What was measured
+    is printed as a table, and written to ``save_dir`` (:class:`reid_ext.training.results.Results`).
     """
+
+    loss = "softmax"  # what the model must have been built for
+    _begun: float | None = None  # when run() was called
+    _test_only = False
 
     def run(self, save_dir: str = "log", **kwargs) -> None:
         """Run the host's training and evaluation; checkpoints go to ``save_dir/model/model.pth.tar-<epoch>``."""
-        self.save_dir = save_dir
-        super().run(save_dir=save_dir, **kwargs)
+        self.save_dir, self._begun = save_dir, time.monotonic()
+        self._test_only = kwargs.get("test_only", False)
+        try:
+            super().run(save_dir=save_dir, **kwargs)
+        finally:
+            if self.writer is not None:  # the host closes it only where all went well; the last scalars would be lost
+                self.writer.close()
 
     def train(self, *args, **kwargs) -> None:
         """Train one epoch as the host does, then save."""
-        with reading():
+        self._epoch_begun = time.monotonic()
+        advice = "check the settings of train, loss and sampler, and the model"
+        with reading(), host_call(f"training, epoch {self.epoch + 1}", advice, "train.batch_size"):
             super().train(*args, **kwargs)
         self.save_model(self.epoch, None, self.save_dir)
 
-    def test(self, *args, **kwargs) -> float:
-        """Evaluate as the host does, leaving the random streams as they were, and rank faster."""
-        with checkpoint.preserved_rng(), reading(), ranking():
-            return super().test(*args, **kwargs)
+    def parse_data_for_train(self, data: dict) -> tuple[Tensor, Tensor]:
+        """Return what the host does: images and identities.
+
+        Raises:
+            KpstraError: a triplet loss, and all images are of one person.
+        """
+        images, pids = super().parse_data_for_train(data)
+        if self.loss == "triplet" and self.weight_t > 0:
+            check_triplet_batch(pids, f"epoch {self.epoch + 1}, batch {getattr(self, 'batch_idx', 0) + 1}")
+        return images, pids
+
+    def watched(self, data: dict, summary: dict[str, float]) -> dict[str, float]:
+        """Check a batch's losses; after a run's first batch, say how long all of them will take."""
+        summary = super().watched(data, summary)
+        if self._begun is not None and (self.epoch, self.batch_idx) == (self.start_epoch, 0):
+            left = self.num_batches * (self.max_epoch - self.epoch) - 1
+            print(first_batch_line(time.monotonic() - self._epoch_begun, left, device_name(self.use_gpu)))
+        return summary
+
+    def test(self, *args, save_dir: str = "", **kwargs) -> float:
+        """Evaluate as the host does, leaving the random streams as they were; print and write what was measured."""
+        self._metrics = {}
+        advice = "check the settings of test, and the model"
+        with preserved_rng(), reading(), host_call("test", advice, "test.batch_size"):
+            rank1 = super().test(*args, save_dir=save_dir, **kwargs)
+        results = self._results()
+        print(results.table())
+        if save_dir:
+            print(f"Results: {results.write(save_dir)}")
+        return rank1
+
+    def _results(self) -> Results:
+        device = device_name(self.use_gpu)
+        if self._begun is None or self._test_only:
+            return Results(self._metrics, device=device)
+        epoch = self.epoch + 1
+        seconds = time.monotonic() - self._begun if self.start_epoch == 0 else None
+        return Results(self._metrics, epoch == self.max_epoch, epoch, seconds, device)
+
+    def _evaluate(self, dataset_name: str = "", ranks: Sequence[int] = (1, 5, 10, 20), **kwargs) -> tuple[float, float]:
+        images = {name: len(loader.dataset) for name, loader in self.test_loader[dataset_name].items()}
+        print(f"Testing {dataset_name}: {images['query']:,} queries, {images['gallery']:,} gallery images")
+        with ranking() as measured, quiet():
+            outcome = super()._evaluate(dataset_name=dataset_name, ranks=ranks, **kwargs)
+        cmc, mean_ap = measured[-1]
+        self._metrics[dataset_name] = {"mAP": float(mean_ap), **{f"Rank-{k}": float(cmc[k - 1]) for k in ranks}}
+        return outcome
+
+    def register_model(self, name: str = "model", model=None, optim=None, sched=None) -> None:
+        """Register a model as the host does.
+
+        Raises:
+            KpstraError: it was built for another loss, or for fewer people than there are to train on.
+        """
+        check_partner(inner(model), self.loss, self.datamanager.num_train_pids, type(self).__name__)
+        super().register_model(name, model, optim, sched)
 
     def save_model(self, epoch: int, rank1: float | None, save_dir: str, is_best: bool = False) -> None:
         """Write ``save_dir/<name>/model.pth.tar-<epoch + 1>`` (and ``model-best.pth.tar``) atomically."""
         self.require_finite_weights()
         for name in self.get_model_names():
-            state = checkpoint.training_state(
-                self._models[name], self._optims[name], self._scheds[name], epoch + 1, rank1
-            )
+            state = training_state(self._models[name], self._optims[name], self._scheds[name], epoch + 1, rank1)
             path = Path(save_dir) / name / f"model.pth.tar-{epoch + 1}"
-            checkpoint.save_checkpoint(state, path)
+            save_checkpoint(state, path)
             if is_best:
-                checkpoint.save_checkpoint(state, Path(save_dir) / "model-best.pth.tar")
+                save_checkpoint(state, Path(save_dir) / "model-best.pth.tar")
 
 
 class DiversityLoss:
     """Add ``weight_d * mean(diversity)`` (StRA paper, appendix A) to the identity losses of a host's engine."""
 
     def __init__(self, datamanager, model: nn.Module, *args, weight_d: float = 1.0, **kwargs) -> None:
-        if not isinstance(_inner(model), DiversityOutputs):
-            raise KpstraError(f"{type(_inner(model)).__name__} has no diversity loss: use torchreid's own engine")
+        if not isinstance(inner(model), DiversityOutputs):
+            raise KpstraError(f"{type(inner(model)).__name__} has no diversity loss: use torchreid's own engine")
         super().__init__(datamanager, model, *args, **kwargs)
         self.weight_d = weight_d
 
@@ -114,6 +184,8 @@ class SoftmaxEngine(CheckpointedEngine, torchreid.engine.ImageSoftmaxEngine):
 class TripletEngine(CheckpointedEngine, torchreid.engine.ImageTripletEngine):
     """torchreid's image triplet engine with checkpoints after every epoch."""
 
+    loss = "triplet"
+
 
 class VideoSoftmaxEngine(CheckpointedEngine, torchreid.engine.VideoSoftmaxEngine):
     """torchreid's video softmax engine with checkpoints after every epoch."""
@@ -121,6 +193,8 @@ class VideoSoftmaxEngine(CheckpointedEngine, torchreid.engine.VideoSoftmaxEngine
 
 class VideoTripletEngine(CheckpointedEngine, torchreid.engine.VideoTripletEngine):
     """torchreid's video triplet engine with checkpoints after every epoch."""
+
+    loss = "triplet"
 
 
 class StRASoftmaxEngine(SoftmaxDiversity, SoftmaxEngine):
@@ -151,12 +225,12 @@ ENGINES = {
 @contextmanager
 def returning_diversity(model: nn.Module) -> Iterator[None]:
     """Let ``model`` (also inside DataParallel) end its training outputs with the diversity for one forward."""
-    inner = _inner(model)
-    inner.return_diversity = True
+    network = inner(model)
+    network.return_diversity = True
     try:
         yield
     finally:
-        inner.return_diversity = False
+        network.return_diversity = False
 
 
 def build_engine(cfg: CfgNode, datamanager, model: nn.Module, optimizer, scheduler):
@@ -171,11 +245,7 @@ def build_engine(cfg: CfgNode, datamanager, model: nn.Module, optimizer, schedul
         arguments.update(cfg.loss.triplet)  # margin, weight_t, weight_x
     if cfg.data.type == "video":
         arguments["pooling_method"] = cfg.video.pooling_method
-    diverse = isinstance(_inner(model), DiversityOutputs)
+    diverse = isinstance(inner(model), DiversityOutputs)
     if diverse:
         arguments["weight_d"] = cfg.stra.weight_d
     return ENGINES[cfg.data.type, cfg.loss.name][diverse](datamanager, model, **arguments)
-
-
-def _inner(model: nn.Module) -> nn.Module:
-    return model.module if isinstance(model, nn.DataParallel) else model

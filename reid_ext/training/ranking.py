@@ -1,4 +1,4 @@
-"""torchreid's CMC and mAP without its compiled extension: the same numbers, an order of magnitude sooner."""
+"""torchreid's CMC and mAP: the same numbers, an order of magnitude sooner, and for small galleries too."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from unittest.mock import patch
 
 import numpy as np
 
+from plugins.errors import KpstraError
+
 from ..host import torchreid
 
+NO_MATCH = "no query person is in the gallery under another camera: there is nothing to rank"
 ELEMENTS = 1 << 22  # distances ranked at a time; bounds the memory to some 100 MB
 
 
@@ -24,39 +27,42 @@ def evaluate_rank(
     use_metric_cuhk03: bool = False,
     use_cython: bool = True,
 ) -> tuple[np.ndarray, float]:
-    """Return CMC (max_rank,) and mAP, as the host's function of this name.
+    """Return CMC (max_rank,) and mAP: wherever the host's function of this name gives them, its numbers.
 
-    The host itself computes CUHK03's metric, galleries smaller than ``max_rank`` and, if its compiled extension is
-    there, everything. For the rest its Python loops over every gallery image of every query; here it is the few images
-    of the query's identity.
+    The host's Python loops over every gallery image of every query; here it is the few images of the query's identity.
+    It has no number where galleries, junk left out, are of unequal length and below ``max_rank`` (its compiled
+    extension then counts what the query before has left). The value is defined: a query's curve is 1 from its first
+    match on, also behind its last gallery image.
 
     Args:
         distmat: (queries, gallery).
         q_pids, g_pids, q_camids, g_camids: identities and cameras, (queries,) and (gallery,).
         max_rank: length of the CMC.
-        use_metric_cuhk03: one random gallery image of each identity.
-        use_cython: prefer the compiled extension.
+        use_metric_cuhk03: one random gallery image of each identity, computed by the host.
+        use_cython: let it use its compiled extension.
 
     Raises:
-        AssertionError: no query has its identity in the gallery under another camera, as the host has it.
+        KpstraError: no query has its identity in the gallery under another camera.
     """
-    host = torchreid.metrics.rank
-    arguments = q_pids, g_pids, q_camids, g_camids, max_rank, use_metric_cuhk03
-    if use_metric_cuhk03 or (use_cython and host.IS_CYTHON_AVAI) or distmat.shape[1] < max_rank:
-        return host.evaluate_rank(distmat, *arguments, use_cython)
-    curves, precisions = [], []
+    if use_metric_cuhk03:
+        compiled = use_cython and len(np.unique(g_pids)) >= max_rank
+        labels = q_pids, g_pids, q_camids, g_camids
+        cmc, mean_ap = torchreid.metrics.rank.evaluate_rank(distmat, *labels, max_rank, True, compiled)
+        return np.pad(cmc, (0, max_rank - len(cmc)), constant_values=1), mean_ap
+    firsts, precisions = [], []
     rows = max(1, ELEMENTS // distmat.shape[1])
     buffer = np.zeros(distmat.shape[1])
     for start in range(0, len(distmat), rows):
         part = slice(start, start + rows)
         for kept, ranks in _good_ranks(distmat[part], q_pids[part], g_pids, q_camids[part], g_camids):
-            curves.append(np.arange(min(max_rank, kept)) >= ranks[0])
+            firsts.append(ranks[0])
             buffer[ranks] = np.arange(1, len(ranks) + 1) / (ranks + 1.0)  # precision at each good image
             precisions.append(buffer[:kept].sum() / len(ranks))  # zeros and all: the host's rounding
             buffer[ranks] = 0
-    if not curves:
-        return host.evaluate_rank(distmat, *arguments, use_cython)  # raises
-    return np.asarray(curves).astype(np.float32).sum(0) / float(len(curves)), np.mean(precisions)
+    if not firsts:
+        raise KpstraError(NO_MATCH)
+    curves = np.asarray(firsts)[:, None] <= np.arange(max_rank)  # queries, ranks
+    return curves.astype(np.float32).sum(0) / float(len(firsts)), np.mean(precisions)
 
 
 def _good_ranks(
@@ -79,7 +85,17 @@ def _good_ranks(
 
 
 @contextmanager
-def ranking() -> Iterator[None]:
-    """Let the host's engines rank by :func:`evaluate_rank`, which they look up in ``torchreid.metrics``."""
-    with patch.object(torchreid.metrics, "evaluate_rank", evaluate_rank):
-        yield
+def ranking() -> Iterator[list[tuple[np.ndarray, float]]]:
+    """Let the host's engines rank by :func:`evaluate_rank`, which they look up in ``torchreid.metrics``.
+
+    Yields:
+        What they measure in the block: CMC and mAP of each ranking.
+    """
+    measured = []
+
+    def recorded(*args, **kwargs) -> tuple[np.ndarray, float]:
+        measured.append(evaluate_rank(*args, **kwargs))
+        return measured[-1]
+
+    with patch.object(torchreid.metrics, "evaluate_rank", recorded):
+        yield measured

@@ -1,24 +1,60 @@
-"""Reading back what torchreid's engine measured, from the log that the run wrote."""
+"""What a run measured: a small table to look at, and a JSON file that a leaderboard reads."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from plugins.common.files import read_json, write_json
 from plugins.errors import KpstraError
 
+NAMES = {True: "test.results.json", False: "train.results.json"}  # of a test alone, of a training's tests
 
-def read_results(save_dir: str | Path) -> dict[str, float]:
-    """Return the last evaluation in the newest log of ``save_dir``: mAP and ``Rank-<k>``, as fractions.
+
+@dataclass(frozen=True)
+class Results:
+    """One evaluation of all targets.
+
+    ``metrics`` holds mAP and ``Rank-<k>``, as fractions, by data set in the order of ``data.targets``; ``epoch`` is the
+    number of finished epochs (``None`` in a test alone), ``final`` whether they were all; ``seconds`` is what the
+    training took so far, tests included, and ``None`` where it was resumed.
+    """
+
+    metrics: Mapping[str, Mapping[str, float]]
+    final: bool = True
+    epoch: int | None = None
+    seconds: float | None = None
+    device: str = ""
+
+    def write(self, save_dir: str | Path) -> Path:
+        """Write the file of ``save_dir``, whole or not at all, and return its path."""
+        path = Path(save_dir) / NAMES[self.epoch is None]
+        write_json(path, asdict(self))
+        return path
+
+    def table(self) -> str:
+        """Return a line for each data set, in percent."""
+        columns = list(next(iter(self.metrics.values())))
+        width = max(map(len, ("data set", *self.metrics)))
+        lines = ["  ".join([f"{'data set':<{width}}", *(f"{column:>7}" for column in columns)])]
+        for name, values in self.metrics.items():
+            lines.append("  ".join([f"{name:<{width}}", *(f"{values[column]:>7.1%}" for column in columns)]))
+        return "\n".join(lines)
+
+
+def read_results(save_dir: str | Path) -> dict[Path, Results]:
+    """Return what finished runs in ``save_dir`` measured in the end, by file, the newest last.
 
     Raises:
-        KpstraError: no log, or one without a finished evaluation.
+        KpstraError: a file that is damaged, or not of this kind.
     """
-    logs = sorted(Path(save_dir).glob("*.log-*"), key=lambda path: path.stat().st_mtime)
-    if not logs:
-        raise KpstraError(f"{save_dir}: no train.log-* or test.log-* there: has a run finished?")
-    evaluations = logs[-1].read_text(encoding="utf-8").split("** Results **")[1:]
-    found = re.findall(r"^(mAP|Rank-\d+)\s*: +([\d.]+)%", evaluations[-1], re.MULTILINE) if evaluations else []
-    if not found:
-        raise KpstraError(f"{logs[-1]}: holds no finished evaluation")
-    return {name: float(value) / 100 for name, value in found}
+    found = [path for name in NAMES.values() if (path := Path(save_dir) / name).is_file()]
+    read = {}
+    for path in sorted(found, key=lambda path: path.stat().st_mtime):
+        content = read_json(path, "the results of a run; remove it")
+        try:
+            read[path] = Results(**content)
+        except TypeError as error:
+            raise KpstraError(f"{path}: not the results of a run ({error}); remove it") from error
+    return {path: results for path, results in read.items() if results.final}

@@ -1,9 +1,11 @@
 """`reid-ext leaderboard` on the shipped crops: two seeds, a SIGKILL in the middle, the report, the models."""
 
+import json
 import re
 import signal
 import statistics
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import models_page
@@ -12,9 +14,10 @@ import pytest
 import yaml
 from reid_data import COMPLEXITY
 
-from plugins.benchmarks.leaderboard import Job, Row
+from plugins.benchmarks.leaderboard import Job, Result, Row
 from reid_ext.__main__ import main
 from reid_ext.benchmarks.leaderboard import TorchreidHost, complexity
+from reid_ext.training.results import Results
 
 ROOT = Path(__file__).parents[3]
 EPOCHS = 2
@@ -64,11 +67,14 @@ def finished(table, tmp_path_factory):
     return table, results, command
 
 
-def logged(folder: Path) -> dict[str, float]:
-    """The last evaluation in a run's newest log."""
+def measured(folder: Path) -> dict[str, float]:
+    """What the engine measured in a run's newest evaluation, in percent; the host's lines in its log round that."""
+    path = max(folder.glob("*.results.json"), key=lambda path: path.stat().st_mtime)
+    metrics = json.loads(path.read_text())["metrics"]["market1501"]
     log = max(folder.glob("*.log-*"), key=lambda path: path.stat().st_mtime).read_text()
-    found = re.findall(r"^(mAP|Rank-1) *: (.+)%", log.rpartition("** Results **")[2], re.MULTILINE)
-    return {name: float(value) for name, value in found}
+    said = dict(re.findall(r"^(mAP|Rank-1) *: (.+)$", log.rpartition("** Results **")[2], re.MULTILINE))
+    assert said == {name: f"{metrics[name]:.1%}" for name in said} and said
+    return {name: 100 * value for name, value in metrics.items()}
 
 
 def test_a_killed_runner_goes_on_and_repeats_nothing(finished, capsys):
@@ -91,7 +97,7 @@ def test_the_report_is_what_the_logs_say(finished, tmp_path, capsys):
         for line in (tmp_path / "report.md").read_text(encoding="utf-8").splitlines()
         if line.startswith("|")
     ]
-    runs = [logged(results / "reid" / "first" / f"seed{seed}") for seed in (0, 1)]
+    runs = [measured(results / "reid" / "first" / f"seed{seed}") for seed in (0, 1)]
     for metric, heading in (("mAP", "mAP measured"), ("Rank-1", "rank-1 measured")):
         column, values = rows[0].index(heading), [run[metric] for run in runs]
         shown = re.findall(r"[\d.]+", rows[3][column])
@@ -103,14 +109,13 @@ def test_the_report_is_what_the_logs_say(finished, tmp_path, capsys):
 
 
 def test_an_evaluation_in_between_is_no_result(tmp_path):
-    log = tmp_path / "train.log-1"
-    log.write_text("** Results **\nmAP: 10.0%\nRank-1  : 20.0%\nepoch: [2/3]\n")
     assert TorchreidHost.result(tmp_path) is None
-    log.write_text(log.read_text() + "=> Final test\n** Results **\nmAP: 11.0%\n")
-    assert TorchreidHost.result(tmp_path) is None  # cut short
-    log.write_text(log.read_text() + "Rank-1  : 21.0%\nElapsed 1:02:03\n")
+    between = Results({"a": {"mAP": 0.1}, "b": {"mAP": 0.2, "Rank-1": 0.3}}, False, 1, 5.0, "GPU")
+    between.write(tmp_path)
+    assert TorchreidHost.result(tmp_path) is None
+    path = replace(between, final=True, epoch=2, seconds=3723).write(tmp_path)
     result = TorchreidHost.result(tmp_path)
-    assert result.metrics == {"mAP": 11.0, "Rank-1": 21.0} and result.seconds == 3723
+    assert result == Result({"mAP": 20.0, "Rank-1": 30.0}, path, 3723, "GPU")  # of the last target
 
 
 def test_a_trained_network_is_only_tested(finished, tmp_path):
@@ -121,7 +126,7 @@ def test_a_trained_network_is_only_tested(finished, tmp_path):
     checkpoint(folder, EPOCHS).write_bytes(checkpoint(results / "reid" / "first" / "seed0", EPOCHS).read_bytes())
     assert main(arguments(table, tmp_path, *SMALL)) == 0
     assert not list(folder.glob("train.log-*"))
-    assert logged(folder) == logged(results / "reid" / "first" / "seed0")
+    assert measured(folder) == measured(results / "reid" / "first" / "seed0")
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """Our ranking gives the host's numbers, to the last bit."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
+from plugins.errors import KpstraError
 from reid_ext.host import torchreid
 from reid_ext.training import ranking as rank
 from reid_ext.training.engines import SoftmaxEngine
@@ -61,22 +64,36 @@ def test_not_a_number():
     assert_same((distances, *labels), max_rank=5)
 
 
-def test_small_gallery(capsys):
-    arguments = case(7, gallery=12)
-    for function in (rank.evaluate_rank, host):
-        with pytest.raises(ValueError, match="inhomogeneous"):  # the host's, where junk makes curves of unequal length
-            function(*arguments)
-    assert capsys.readouterr().out.count("gallery samples is quite small, got 12") == 2
-    distances, *labels = arguments
+def naive(distmat, q_pids, g_pids, q_camids, g_camids, max_rank):
+    """CMC and mAP by two loops; behind its gallery's end a query's curve stays 1."""
+    curves, precisions = [], []
+    for row, pid, camera in zip(distmat, q_pids, q_camids, strict=True):
+        kept = [g for g in np.argsort(row) if g_pids[g] != pid or g_camids[g] != camera]
+        hits = [g_pids[g] == pid for g in kept]
+        if any(hits):
+            first = hits.index(True)
+            curves.append([float(rank >= first) for rank in range(max_rank)])
+            precisions.append(np.mean([sum(hits[: i + 1]) / (i + 1) for i, hit in enumerate(hits) if hit]))
+    return np.mean(curves, axis=0), np.mean(precisions)
+
+
+@pytest.mark.parametrize(("gallery", "max_rank"), [(12, 50), (50, 50), (52, 50), (30, 31)])
+def test_galleries_of_unequal_length_equal_two_loops(gallery, max_rank):
+    arguments = case(8, gallery=gallery)
+    with pytest.raises(ValueError, match="inhomogeneous"):
+        host(*arguments, max_rank=max_rank)
+    cmc, mean_ap = rank.evaluate_rank(*arguments, max_rank=max_rank)
+    expected, expected_ap = naive(*arguments, max_rank)
+    np.testing.assert_allclose(cmc, expected, rtol=1e-6)
+    assert mean_ap == pytest.approx(expected_ap) and cmc[-1] == 1
+
+
+def test_a_small_gallery_gives_the_hosts_curve_and_ones_behind_it():
+    distances, *labels = case(7, gallery=12)
     labels[2][:], labels[3][:] = 0, 1
-    assert_same((distances, *labels))
-
-
-def test_curves_of_unequal_length_are_the_hosts_error():
-    arguments = case(8, gallery=50)
-    for function in (rank.evaluate_rank, host):
-        with pytest.raises(ValueError, match="inhomogeneous"):
-            function(*arguments, max_rank=50)
+    (cmc, mean_ap), (expected, expected_ap) = rank.evaluate_rank(distances, *labels), host(distances, *labels)
+    assert len(expected) == 12 and np.array_equal(cmc[:12], expected) and mean_ap == expected_ap
+    assert len(cmc) == 50 and (cmc[12:] == 1).all()
 
 
 @pytest.mark.parametrize("change", ["no identity", "no query"])
@@ -84,30 +101,33 @@ def test_no_valid_query(change):
     distances, q_pids, *labels = case(9)
     if change == "no query":
         distances, q_pids, labels[1] = distances[:0], q_pids[:0], labels[1][:0]
-    for function in (rank.evaluate_rank, host):
-        with pytest.raises(AssertionError, match="all query identities do not appear"):
-            function(distances, q_pids + 100, *labels, max_rank=10)
+    with pytest.raises(AssertionError, match="all query identities do not appear"):
+        host(distances, q_pids + 100, *labels, max_rank=10)
+    with pytest.raises(KpstraError, match="no query person is in the gallery under another camera"):
+        rank.evaluate_rank(distances, q_pids + 100, *labels, max_rank=10)
 
 
-def test_the_host_computes_what_is_its_own(monkeypatch):
-    calls = []
-    monkeypatch.setattr(torchreid.metrics.rank, "evaluate_rank", lambda *a: calls.append(a) or (None, 0))
-    rank.evaluate_rank(*case(0), use_metric_cuhk03=True)
-    monkeypatch.setattr(torchreid.metrics.rank, "IS_CYTHON_AVAI", True)
-    rank.evaluate_rank(*case(0))
-    assert [c[-2:] for c in calls] == [(True, True), (False, True)]
+@pytest.mark.parametrize("identities", [9, 60])
+def test_cuhk03s_metric_is_the_hosts_and_ones_behind_its_end(identities):
+    distances, *labels = case(2, gallery=300, identities=identities)
+    np.random.seed(0)
+    expected, expected_ap = host(distances, *labels, use_metric_cuhk03=True)
+    np.random.seed(0)
+    cmc, mean_ap = rank.evaluate_rank(distances, *labels, use_metric_cuhk03=True)
+    assert np.array_equal(cmc[: len(expected)], expected) and mean_ap == expected_ap
+    assert len(cmc) == 50 and (cmc[len(expected) :] == 1).all()
 
 
-def test_engines_rank_by_it(monkeypatch):
+def test_engines_rank_by_it(monkeypatch, capsys):
     """The engine's evaluation comes here, and the host's function is back afterwards."""
     before, calls = torchreid.metrics.evaluate_rank, []
     monkeypatch.setattr(rank, "evaluate_rank", lambda *a, **k: calls.append(k) or (np.ones(20), 1.0))
-    pids = torch.arange(4)
-    batch = {"img": torch.randn(4, 3, 64, 32), "pid": pids, "camid": pids}
+    loader = DataLoader([{"img": torch.randn(3, 64, 32), "pid": i, "camid": i} for i in range(4)], batch_size=4)
     data = SimpleNamespace(
-        train_loader=[], test_loader={"x": {"query": [batch], "gallery": [batch]}}, sources=["x"], num_train_pids=4
+        train_loader=[], test_loader={"x": {"query": loader, "gallery": loader}}, sources=["x"], num_train_pids=4
     )
     model = torchreid.models.build_model("mobilenetv2_x1_0", 4, loss="softmax", pretrained=False, use_gpu=False)
     optimizer = torchreid.optim.build_optimizer(model)
     SoftmaxEngine(data, model, optimizer, use_gpu=False).test()
+    assert re.search(r"x +100.0% +100.0%", capsys.readouterr().out)
     assert calls == [{"use_metric_cuhk03": False}] and torchreid.metrics.evaluate_rank is before

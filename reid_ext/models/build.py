@@ -1,0 +1,65 @@
+"""The model of a run: built by torchreid's factory, its weights loaded, its layers' names checked."""
+
+from __future__ import annotations
+
+from torch import nn
+from yacs.config import CfgNode
+
+from plugins.errors import KpstraError, one_of
+
+from ..host import torchreid
+from ..host_errors import host_call
+from ..training.console import print_report
+from . import factory
+from .pretrained import load_imagenet
+
+LAYERS = {"train.open_layers": "train.fixbase_epoch", "train.new_layers": "train.staged_lr"}  # key -> what uses it
+
+
+def model_name(cfg: CfgNode) -> str:
+    """Register our models with the host and return ``cfg.model.name`` if there is such a model."""
+    factory.register()
+    one_of(cfg.model.name, getattr(torchreid.models, "__model_factory"), "model.name")
+    return cfg.model.name
+
+
+def build_model(cfg: CfgNode, num_classes: int) -> nn.Module:
+    """Build ``model.name`` from the host's factory, with ImageNet weights if the configuration asks for them.
+
+    Raises:
+        KpstraError: no such model or layers, no ImageNet weights, or a model that the host cannot build.
+    """
+    name = model_name(cfg)
+    ours = name in factory.MODELS
+    pretrained = cfg.model.pretrained and not ours
+    with host_call(f"model.name {name}", "choose another model, or model.pretrained False"):
+        try:
+            model = torchreid.models.build_model(name, num_classes, cfg.loss.name, pretrained, cfg.use_gpu)
+        except OSError as error:
+            raise KpstraError(
+                f"model.name: {name}: torchreid cannot download its ImageNet weights ({error}); set "
+                "model.pretrained False, or model.load_weights PATH with it"
+            ) from error
+    if ours and (cfg.model.pretrained or cfg.stra.pretrained_path):
+        source = cfg.stra.pretrained_path or True
+        print_report(load_imagenet(model, name, source, cfg.stra.pretrained_last_stage).summary())
+    check_layers(cfg, model)
+    return model
+
+
+def check_layers(cfg: CfgNode, model: nn.Module) -> None:
+    """Check that the layers named in ``train.open_layers`` and ``train.new_layers`` exist.
+
+    The defaults pass where nothing uses them: a few of the host's models have no layer of that name.
+
+    Raises:
+        KpstraError: names key, layer and the model's layers.
+    """
+    children = [name for name, _ in model.named_children()]
+    for key, used_by in LAYERS.items():
+        layers = cfg.train[key.removeprefix("train.")]
+        used = cfg.train[used_by.removeprefix("train.")]
+        for layer in layers if used or layers != ["classifier"] else ():
+            one_of(layer, children, f"{key} for {cfg.model.name}")
+        if used and not layers:
+            raise KpstraError(f"{key}: []: name at least one layer, as {used_by} is {used}")

@@ -1,0 +1,54 @@
+"""Weights of a file put into a model: what fits by name and shape, and a refusal where a test would be of chance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from plugins.common.checkpoints import FitReport, fit
+from plugins.errors import KpstraError, some
+
+from ..models.fitting import models_that_fit
+from .checkpoints import inner, load_checkpoint, weights_of
+from .console import print_report
+
+
+def load_weights(model: nn.Module, path: str | Path) -> FitReport:
+    """Load what fits ``model`` by name and shape, as ``model.load_weights`` asks; print and return the report.
+
+    The authors' StRA checkpoints are recognised and renamed.
+
+    Raises:
+        KpstraError: an unreadable file, or one of which nothing fits.
+    """
+    report = _fit(model, path)
+    print_report(report.summary())
+    return report
+
+
+def load_all_features(model: nn.Module, path: str | Path) -> FitReport:
+    """Load all weights that features come from; the classifier's may be missing, or another number of people's.
+
+    Raises:
+        KpstraError: an unreadable file, or one of another model: the rest would stay as chance has it.
+    """
+    report = _fit(model, path)
+    missing = [name for name in report.kept if "classifier" not in name]
+    if missing:
+        weights, _ = weights_of(load_checkpoint(path), path)
+        models = models_that_fit(weights)
+        fitting = f"it fits {' or '.join(models)}" if models else "it fits no model of the factory"
+        needed = sum("classifier" not in name for name in (*report.weights, *report.kept))
+        raise KpstraError(
+            f"{path}: weights of another model: {len(missing)} of the {needed} tensors that features come from are not "
+            f"in the file, or of another shape ({some(missing)}); {fitting}"
+        )
+    return report
+
+
+def _fit(model: nn.Module, path: str | Path) -> FitReport:
+    weights, _ = weights_of(load_checkpoint(path), path)
+    report = fit(weights, inner(model).state_dict(), path)
+    inner(model).load_state_dict(report.weights, strict=False)
+    return report
