@@ -14,7 +14,7 @@ RERANK_NEIGHBOURS = 20  # of re-ranking, over queries and gallery together; the 
 
 
 def check_galleries(cfg: CfgNode, datamanager) -> None:
-    """Check that every target can be ranked; print where a rank's value is 1 by definition.
+    """Check that every target can be ranked; print their sizes, and where a rank says little.
 
     Raises:
         KpstraError: no query has a match, or there are too few images to re-rank, or the host's metric for CUHK03 does
@@ -27,6 +27,7 @@ def check_galleries(cfg: CfgNode, datamanager) -> None:
         )
     for name in cfg.data.targets:
         query, gallery = datamanager.fetch_test_loaders(name)
+        print(f"Test on {name}: {len(query):,} queries, {len(gallery):,} gallery images")
         lengths = ranked_lengths(query, gallery)
         if not lengths:
             raise KpstraError(f"data.targets: {name!r}: no query person is in the gallery under another camera")

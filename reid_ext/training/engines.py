@@ -97,8 +97,6 @@ class CheckpointedEngine(WatchedEngine):
         return Results(self._metrics, epoch == self.max_epoch, epoch, seconds, device)
 
     def _evaluate(self, dataset_name: str = "", ranks: Sequence[int] = (1, 5, 10, 20), **kwargs) -> tuple[float, float]:
-        images = {name: len(loader.dataset) for name, loader in self.test_loader[dataset_name].items()}
-        print(f"Testing {dataset_name}: {images['query']:,} queries, {images['gallery']:,} gallery images")
         with ranking() as measured, quiet():
             outcome = super()._evaluate(dataset_name=dataset_name, ranks=ranks, **kwargs)
         cmc, mean_ap = measured[-1]

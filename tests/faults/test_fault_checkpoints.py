@@ -14,6 +14,8 @@ from opengait_ext.training.checkpoints import read_checkpoint
 from plugins.common.checkpoints import load_optimizer, part_of
 from plugins.errors import KpstraError
 from reid_ext.training import checkpoints as checkpoint
+from reid_ext.training.resume import resume
+from reid_ext.training.rng import preserved_rng
 
 BYTES = "checkpoints: truncated, empty, bytes changed"
 VALUES = "checkpoints with one value of another type, shape, missing or NaN"
@@ -88,7 +90,7 @@ def train_on(model, optimizer, scheduler):
 
 def resume_reid(path):
     parts = build()
-    checkpoint.resume(path, *parts)
+    resume(path, *parts)
     train_on(*parts)
 
 
@@ -109,7 +111,7 @@ RESUME = {"torchreid": (resume_reid, STATE), "OpenGait": (resume_gait, GAIT)}
 
 def outcome(resume, path):
     try:
-        with checkpoint.preserved_rng():
+        with preserved_rng():
             resume(path)
     except KpstraError as error:
         assert str(error).startswith((f"{path}: ", f"restore_hint: {path}: ")) and "\n" not in str(error)

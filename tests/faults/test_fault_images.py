@@ -74,7 +74,11 @@ def market(market_root, tmp_path):
 
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    "folder, more", [("bounding_box_train", ["train.max_epoch", "1"]), ("query", ["test.evaluate", "True"])]
+    "folder, more",
+    [
+        ("bounding_box_train", ["train.max_epoch", "1"]),
+        ("query", ["test.evaluate", "True", "model.partial_weights", "True"]),
+    ],
 )
 def test_a_run_ends_instead_of_hanging(market, tmp_path, capsys, record, workers, folder, more):
     for path in market.rglob(f"{folder}/*.jpg"):

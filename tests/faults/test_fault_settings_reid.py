@@ -1,5 +1,6 @@
 """Settings of torchreid runs with one value replaced by something else: they train, or one line names what is wrong."""
 
+import tempfile
 from pathlib import Path
 
 import odd_values

@@ -34,4 +34,4 @@ def test_reid(market_root, tmp_path):
     options = arguments(market_root, tmp_path, "train.max_epoch", "1", "use_gpu", "True")
     done = programs.run("reid_ext", "-m", "reid_ext", *options)
     found = [float(value) for value in re.findall(r"loss_x (\S+)", done.stdout)]
-    assert found and all(map(math.isfinite, found)) and "mAP:" in done.stdout
+    assert found and all(map(math.isfinite, found)) and "  mAP  " in done.stdout

@@ -53,7 +53,8 @@ def test_cameras_differ_in_background(root):
 def test_torchreid_trains_and_tests_on_it(root, tmp_path, capsys):
     assert main(arguments(root, tmp_path, "train.max_epoch", "1", "train.batch_size", "13")) == 0
     out = capsys.readouterr().out
-    assert "mAP:" in out and re.search(r"train +\| +3 \| +27 \| +3", out)
+    assert "  mAP  " in out
+    assert re.search(r"train +\| +3 \| +27 \| +3", next(tmp_path.glob("train.log-*")).read_text())
 
 
 def test_killed_and_rerun_writes_the_same_bytes(tmp_path):
