@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from functools import cache
 from typing import ClassVar, NamedTuple
 
@@ -112,7 +113,7 @@ class KeypointAttention:
         """
         points, confidence = self.kprpe_context.get()
         self._check_size()
-        given = points.shape[:-2].numel()
+        given = math.prod(points.shape[:-2])
         if given != images:
             raise KpstraError(f"KP-RPE: keypoints of {given} images, but features of {images}")
         device = self.kprpe.index.device
