@@ -19,7 +19,7 @@ SIDES = np.array([1, *[1, -1] * 8])  # the person's left, on the right seen from
 
 def write_data(root: Path, frames: int = 12) -> Path:
     """Write 4 training and 4 test identities of 4 sequences each, and partition.json beside them; return the folder."""
-    random = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:64, :64]
     for identity in range(8):
         for view in range(4):
@@ -27,7 +27,7 @@ def write_data(root: Path, frames: int = 12) -> Path:
             for t in range(frames + view):
                 width = 9 + identity + 2 * np.sin(t / 2 + view)
                 silhouettes.append((((rows - 32) / 31) ** 2 + ((columns - 32) / width) ** 2 < 1) * np.uint8(255))
-                across = np.abs(random.uniform(-0.5, 0.5, 17)) * SIDES
+                across = np.abs(rng.uniform(-0.5, 0.5, 17)) * SIDES
                 joints = np.stack([32 + width * across, np.linspace(3, 60, 17), np.ones(17)], 1)
                 keypoints.append(joints)
             folder = root / "data" / f"{identity:04d}" / f"camid{view}_videoid0" / "seq0"

@@ -34,12 +34,12 @@ def test_columns_cut_off_the_silhouettes_alone(people):
 
 def test_nothing_is_said_of_joints_that_lie_right_and_little_of_noise(people):
     assert likely_cause(people) == likely_cause([]) == Cause()
-    random = np.random.default_rng(0)
-    noise = [(image, random.uniform(0, 60, (17, 3))) for image, _ in people]
+    rng = np.random.default_rng(0)
+    noise = [(image, rng.uniform(0, 60, (17, 3))) for image, _ in people]
     assert "check that they are COCO's 17 joints" in likely_cause(noise).what
 
 
 def test_joints_that_are_only_inexact_are_no_mistake_of_a_kind(people):
-    random = np.random.default_rng(0)
-    inexact = [(image, np.add(joints, [*random.normal(0, len(image) / 16, 2), 0])) for image, joints in people]
+    rng = np.random.default_rng(0)
+    inexact = [(image, np.add(joints, [*rng.normal(0, len(image) / 16, 2), 0])) for image, joints in people]
     assert not likely_cause(inexact).found

@@ -51,8 +51,8 @@ def test_silhouettes_of_0_and_1_end_the_run(people):
 
 
 def test_inexact_joints_are_a_warning(people):
-    random = np.random.default_rng(0)
-    (said,) = check_sample(changed(people, keypoints=lambda k: np.add(k, [*random.normal(0, 9, 2), 0])), "root")
+    rng = np.random.default_rng(0)
+    (said,) = check_sample(changed(people, keypoints=lambda k: np.add(k, [*rng.normal(0, 9, 2), 0])), "root")
     assert "joints on the body: " in said
 
 
