@@ -96,20 +96,19 @@ def _count_sides(x: np.ndarray, score: np.ndarray, sure: np.ndarray, apart: floa
     A left and right that are swapped in all pairs make a body that is possible, seen from the other side; then only the
     scores of the face can tell, which are lower from behind.
     """
-
-    def step(left: int) -> np.ndarray:
-        difference = x[:, left] - x[:, left + 1]
-        return np.where(sure[:, left] & sure[:, left + 1] & (np.abs(difference) >= apart), np.sign(difference), 0)
-
-    shoulders = step(SHOULDERS.start)
-    for name, left in PAIRS.items():
-        product = shoulders * step(left)
-        counts[f"{name} compared"] += int((product != 0).sum())
-        counts[f"{name} as shoulders"] += int((product > 0).sum())
+    left = np.array([SHOULDERS.start, *PAIRS.values()])
+    right = left + 1
+    difference = x[:, left] - x[:, right]
+    seen = sure[:, left] & sure[:, right] & (np.abs(difference) >= apart)
+    side = np.where(seen, np.sign(difference), 0)  # T, pairs: 1 where the left joint is on the right
+    shoulders, product = side[:, 0], side[:, :1] * side[:, 1:]
+    for name, compared, alike in zip(PAIRS, (product != 0).sum(0), (product > 0).sum(0), strict=True):
+        counts[f"{name} compared"] += int(compared)
+        counts[f"{name} as shoulders"] += int(alike)
     face = np.nan_to_num(score[:, FACE]).clip(0, 1).mean(1)
-    for name, side in (("front", 1), ("back", -1)):
-        counts[f"frames from the {name}"] += int((shoulders == side).sum())
-        counts[f"face from the {name}, percent"] += round(100 * face[shoulders == side].sum())
+    for name, sign in (("front", 1), ("back", -1)):
+        counts[f"frames from the {name}"] += int((shoulders == sign).sum())
+        counts[f"face from the {name}, percent"] += round(100 * face[shoulders == sign].sum())
 
 
 def shares(total: Mapping[str, int]) -> tuple[float, float]:
