@@ -90,13 +90,11 @@ class Checkpoints:
         checkpoint = self._read or read_checkpoint(save_name, self._map_location())
         self._read = None
         report = fit(checkpoint["model"], self.state_dict(), save_name)
-        if self.engine_cfg["restore_ckpt_strict"]:
-            if report.left_out or report.kept:
-                raise KpstraError(self._misfit(report))
-            self.load_state_dict(checkpoint["model"])
-        else:
-            self.load_state_dict(report.weights, strict=False)
+        if not self.engine_cfg["restore_ckpt_strict"]:
             self.msg_mgr.log_info(report.summary())
+        elif report.left_out or report.kept:
+            raise KpstraError(self._misfit(report))
+        self.load_state_dict(report.weights, strict=False)
         if self.training:
             self._load_training_state(checkpoint, save_name)
         self.msg_mgr.log_info(f"Restore Parameters from {save_name} !!!")
