@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result, Row
 from plugins.benchmarks.leaderboard.host import Description
+from plugins.common.settings import flatten
 from plugins.errors import KpstraError
 
 from ..training.record import read_test, read_training
@@ -47,8 +49,9 @@ class OpenGaitHost(Host):
             merged = []
             for job in jobs:
                 settings = load_settings(host, job.row.config, self._overrides(job))
-                resolve_paths(settings, host, "test")
-                merged.append(dict(flatten(settings)))
+                partition = resolve_paths(settings, host, "test")
+                digest = hashlib.sha256(partition.read_bytes()).hexdigest()[:8]
+                merged.append({**flatten(settings), "sha256 of the partition": digest})
         return merged
 
     def next_command(self, job: Job, settings: Mapping[str, Any]) -> list[str] | None:
@@ -146,10 +149,3 @@ def checkpoints(folder: Path) -> dict[int, Path]:
     found = folder.glob("output/*/*/*/checkpoints/*.pt")
     numbered = {path.stem.rpartition("-")[2]: path for path in found}
     return {int(number): path for number, path in numbered.items() if number.isdigit()}
-
-
-def flatten(settings: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    """Return (dotted key, value) of every setting; a list is one value."""
-    if not isinstance(settings, dict):
-        return [(prefix, settings)]
-    return [pair for key, value in settings.items() for pair in flatten(value, f"{prefix}.{key}" if prefix else key)]
