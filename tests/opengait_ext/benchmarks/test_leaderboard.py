@@ -147,9 +147,13 @@ def test_a_warm_start_follows_the_row_it_starts_from(data, tmp_path):
 
 
 def test_a_failed_run_does_not_stop_the_others(data, tmp_path):
-    """Only one of the networks reads this setting."""
-    short = [*SMALL[2:], "trainer_cfg.total_iter=1", "model_cfg.kprpe.num_keypoints=16"]
-    said = done(*arguments(data, tmp_path, "--rows", "kprpe", "plain", settings=short), expect=1).stdout
+    """One row sets another number of keypoints than the data has."""
+    table = yaml.safe_load((data / "table.yaml").read_text())
+    table["gait"]["rows"][-1]["set"] = {"model_cfg.kprpe.num_keypoints": 16}
+    (tmp_path / "table.yaml").write_text(yaml.dump(table))
+    short = [*SMALL[2:], "trainer_cfg.total_iter=1"]
+    argv = arguments(data, tmp_path, "--rows", "kprpe", "plain", "--table", tmp_path / "table.yaml", settings=short)
+    said = done(*map(str, argv), expect=1).stdout
     assert "1 finished, 0 already finished, 1 failed" in said
     assert re.search(r"failed: kprpe seed 0: exit status 2: .*error: .*keypoints", said)
 
