@@ -25,7 +25,7 @@ from .session import adapt, session
 
 @dataclass(frozen=True)
 class Run:
-    """The options of a run; see :mod:`opengait_ext.__main__`."""
+    """The options of a run; see :mod:`opengait_ext.commands.train`."""
 
     config: str
     phase: str = "train"
