@@ -70,10 +70,10 @@ def check_sampler(images: Sequence[tuple], sampler: str, batch_size: int, **numb
         return
     if number > len(sizes):
         raise KpstraError(f"{where}: the training images are of {len(sizes)} {things}; lower sampler.{setting}")
-    each, (smallest, size) = batch_size // number, min(sizes.items(), key=lambda item: item[1])
+    each, size = batch_size // number, min(sizes.values())
     if size < each:
         raise KpstraError(
-            f"{where} take {each} images from each of the {things}, but {smallest} has {size}; lower train.batch_size"
+            f"{where} take {each} images from each of the {things}, but one has only {size}; lower train.batch_size"
         )
 
 

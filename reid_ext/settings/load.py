@@ -213,8 +213,14 @@ def _check_together(cfg: CfgNode) -> None:
             f"train.fixbase_epoch: {cfg.train.fixbase_epoch}: must be 0 while loss.triplet.weight_x is 0 "
             "(the classifier would be trained by no loss)"
         )
-    if cfg.test.visrank and not cfg.test.evaluate:
-        raise KpstraError("test.visrank: True: only with test.evaluate True")
+    for key in ("visrank", "rerank"):  # the host ignores the second in the tests of a training
+        if cfg.test[key] and not cfg.test.evaluate:
+            raise KpstraError(f"test.{key}: True: only with test.evaluate True")
+    batches = cfg.train.batch_size, cfg.test.batch_size
+    if cfg.data.type == "video" and cfg.video.sample_method == "all" and max(batches) > 1:
+        raise KpstraError(
+            "video.sample_method: all: tracklets of any length need train.batch_size and test.batch_size 1"
+        )
     if max(cfg.test.ranks) > MAX_RANK:
         raise KpstraError(f"test.ranks: {cfg.test.ranks}: torchreid's CMC curve ends at rank {MAX_RANK}")
     if cfg.sgd.nesterov and (cfg.sgd.momentum == 0 or cfg.sgd.dampening != 0):

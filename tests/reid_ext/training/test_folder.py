@@ -1,0 +1,78 @@
+"""A training never writes over another one's checkpoints; `--resume` goes on from the latest whole one."""
+
+import pytest
+import torch
+from reid_data import arguments
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from plugins.errors import KpstraError
+from reid_ext.__main__ import main
+from reid_ext.training.engines import SoftmaxEngine
+
+
+@pytest.fixture(scope="module")
+def finished(request, tmp_path_factory):
+    """One epoch of a run, tested."""
+    folder = tmp_path_factory.mktemp("run")
+    root = request.config.rootpath / "tests" / "data" / "pets-mini"
+    assert main(arguments(root, folder, "train.max_epoch", "1")) == 0
+    return root, folder
+
+
+@pytest.mark.parametrize(
+    ("opts", "message"),
+    [
+        ([], "holds 1 of 1 epochs of a run with these settings, finished and tested; add --resume"),
+        (["train.lr", "0.1"], "was begun with train.lr 0.0003, not 0.1"),
+        (["model.name", "osnet_x0_25", "--resume"], "model.name 'mobilenetv2_x1_0_stra', not 'osnet_x0_25'"),
+    ],
+)
+def test_what_is_there_is_not_written_over(finished, capsys, opts, message):
+    root, folder = finished
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert main(arguments(root, folder, "train.max_epoch", "1", *opts)) == 2
+    assert message in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != ".lock"}.items() <= {
+        path: path.stat().st_mtime_ns for path in before if path.exists()
+    }.items()
+
+
+def test_resume_of_a_finished_run_says_what_it_measured(finished, capsys):
+    root, folder = finished
+    assert main(arguments(root, folder, "train.max_epoch", "1", "--resume")) == 0
+    out = capsys.readouterr().out
+    assert "holds 1 of 1 epochs" in out and "\nmarket1501 " in out and "Training on" not in out
+
+
+def test_resume_passes_over_a_damaged_checkpoint(finished, tmp_path, capsys):
+    root, folder = finished
+    model = tmp_path / "model"
+    model.mkdir()
+    for name in ("settings.json", "model.pth.tar-1"):
+        (model / name).write_bytes((folder / "model" / name).read_bytes())
+    (model / "model.pth.tar-2").write_bytes(b"cut short")
+    assert main(arguments(root, tmp_path, "train.max_epoch", "2", "train.batch_size", "32", "--resume")) == 0
+    out = capsys.readouterr().out
+    assert "Passed over" in out and "after 1 epochs" in out
+    assert torch.load(model / "model.pth.tar-2", weights_only=True)["epoch"] == 2
+
+
+def test_checkpoints_of_unknown_settings(finished, tmp_path, capsys):
+    root, folder = finished
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.pth.tar-1").write_bytes((folder / "model" / "model.pth.tar-1").read_bytes())
+    assert main(arguments(root, tmp_path, "train.max_epoch", "1")) == 2
+    assert "a run whose settings are unknown" in capsys.readouterr().err
+
+
+def test_the_last_scalars_are_there_when_a_run_ends_with_an_error(market_root, tmp_path, monkeypatch):
+    """The host closes its writer at a good end only."""
+
+    def stop(self, *args, **kwargs):
+        raise KpstraError("stopped")
+
+    monkeypatch.setattr(SoftmaxEngine, "test", stop)
+    opts = ["train.max_epoch", "1", "model.name", "osnet_x0_25"]
+    assert main(arguments(market_root, tmp_path, *opts)) == 2
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert [event.step for event in events.Scalars("Train/loss")] == [0, 1, 2, 3]
