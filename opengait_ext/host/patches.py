@@ -6,7 +6,7 @@ Inside :func:`on_cpu` those calls stay on the CPU. Nothing of the host is change
 from __future__ import annotations
 
 import builtins
-import sys
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -36,7 +36,7 @@ def on_cpu(host: ActiveHost) -> Iterator[None]:
     if host.kind == "embedded":
         yield
         return
-    move, common = nn.Module.to, sys.modules[host.utils.get_ddp_module.__module__]
+    move, common = nn.Module.to, inspect.getmodule(host.utils.get_ddp_module)
 
     def to(self: nn.Module, *args, **kwargs) -> nn.Module:
         return move(self, *map(_on_cpu, args), **{key: _on_cpu(value) for key, value in kwargs.items()})

@@ -44,7 +44,6 @@ def run_processes(count: int, words: Sequence[str]) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -56,10 +55,13 @@ def run_processes(count: int, words: Sequence[str]) -> int:
         monitor_interval=0.2,
     )
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun
+    logging.disable(logging.CRITICAL)  # this process has nothing to say besides what torch's launcher would
     try:
         elastic_launch(config, sys.executable)(*words)
     except ChildFailedError as error:
         return error.get_first_failure()[1].exitcode
     except (SignalException, KeyboardInterrupt):  # the processes have heard it too, and said how to go on
         return 130
+    finally:
+        logging.disable(logging.NOTSET)
     return 0
