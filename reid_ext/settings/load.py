@@ -233,5 +233,8 @@ def _check_together(cfg: CfgNode) -> None:
     for key in ("data.sources", "data.targets"):
         if not _get(cfg, key):
             raise KpstraError(f"{key}: []: name at least one data set")
+        names = cfg.data[key.removeprefix("data.")]
+        if len({*names}) < len(names):
+            raise KpstraError(f"{key}: {names}: the same data set twice; its people would count as others")
     if cfg.use_gpu and not torch.cuda.is_available():
         raise KpstraError("use_gpu: True: torch finds no CUDA device here; leave it out or set it to False")

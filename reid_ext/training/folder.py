@@ -63,6 +63,12 @@ def claimed(cfg: CfgNode) -> Iterator[None]:
         KpstraError: the folder holds another training's checkpoints, or this one's and ``model.resume`` names none.
     """
     folder, done = _folder(cfg), checkpoints(cfg.data.save_dir)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KpstraError(
+            f"data.save_dir: {folder.parent}: cannot be made: {error.strerror}; choose another"
+        ) from error
     if done and not (folder / RECORD).is_file() and not cfg.model.resume:
         raise KpstraError(
             f"data.save_dir {folder}: holds checkpoints of a run whose settings are unknown (no {RECORD}); choose "

@@ -90,6 +90,9 @@ def test_later_sources_win(tmp_path):
         (["test.ranks", "[1, 60]"], ["test.ranks", "60", "50"]),
         (["data.targets", "[]"], ["data.targets", "at least one"]),
         (["test.visrank", "True"], ["test.visrank", "test.evaluate True"]),
+        (["test.rerank", "True"], ["test.rerank", "test.evaluate True"]),
+        (["data.sources", "['market1501', 'market1501']"], ["data.sources", "the same data set twice"]),
+        (["data.type", "video", "video.sample_method", "all"], ["video.sample_method: all", "train.batch_size"]),
         (["loss.name", "triplet", "train.fixbase_epoch", "2"], ["train.fixbase_epoch", "weight_x"]),
     ],
 )
