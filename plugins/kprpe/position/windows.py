@@ -135,7 +135,10 @@ class WindowedKeypointRPE(KeypointTable):
         """Return the number of windows of one sequence of ``frames`` feature maps."""
         sizes = (frames, *feature_size)
         window, _ = self._effective(layer, frames, feature_size)
-        return math.prod(-(-size // w) for size, w in zip(sizes, window, strict=True))
+        count = 1
+        for size, extent in zip(sizes, window, strict=True):  # not math.prod: an export has symbols for sizes
+            count = count * -(-size // extent)
+        return count
 
     def frame_bias(
         self, factors: Factors, layer: int, frames: int = 1, feature_size: tuple[int, int] | None = None
