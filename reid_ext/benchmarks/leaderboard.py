@@ -36,16 +36,18 @@ class TorchreidHost(Host):
 
     def merged(self, jobs: Sequence[Job]) -> list[dict[str, Any]]:
         """Merge and check the settings; see the base class."""
+        from plugins.common.settings import flatten
+
         from ..data.datasets import check_datasets
         from ..models.build import model_name
-        from ..settings.load import flatten, load_config
+        from ..settings.load import load_config
 
         merged = []
         for job in jobs:
             cfg = load_config(job.row.config, self._opts(job), self.options.data or "")
             check_datasets(cfg)
             model_name(cfg)
-            merged.append(dict(flatten(cfg)))
+            merged.append(flatten(cfg))
         return merged
 
     def next_command(self, job: Job, settings: Mapping[str, Any]) -> list[str] | None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import ast
-import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-import yaml
 from yacs.config import CfgNode
 
 from plugins.common.processes import MOST_WORKERS
-from plugins.common.settings import resolve_config
+from plugins.common.settings import flatten, get_value, read_yaml, resolve_config
 from plugins.errors import KpstraError, nearest, one_of
 
 from .schema import (
@@ -31,6 +29,8 @@ from .schema import (
     THREE,
     VIDEO_DATA,
 )
+
+SECTIONS = "sections such as `model:` and `train:`"
 
 
 def get_default_config() -> CfgNode:
@@ -61,7 +61,7 @@ def load_config(
     cfg = get_default_config()
     if config_file:
         path = resolve_config(config_file, "reid")
-        for key, value in _leaves(_read_yaml(path), cfg):
+        for key, value in _leaves(read_yaml(path, SECTIONS), cfg):
             _assign(cfg, key, value, str(path))
     options = {"root": root, "sources": sources, "targets": targets, "transforms": transforms}
     for name, value in options.items():
@@ -106,33 +106,8 @@ def engine_run_kwargs(cfg: CfgNode) -> dict[str, Any]:
     return _pick(cfg, ENGINE_RUN)
 
 
-def flatten(cfg: Mapping, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (dotted key, value) of every setting."""
-    for name, value in cfg.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _get(cfg: Mapping, key: str) -> Any:
-    return functools.reduce(lambda node, name: node[name], key.split("."), cfg)
-
-
 def _pick(cfg: CfgNode, table: Mapping[str, str]) -> dict[str, Any]:
-    return {kwarg: _get(cfg, key) for kwarg, key in table.items()}
-
-
-def _read_yaml(path) -> dict:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise KpstraError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise KpstraError(f"{path}: expected sections such as `model:` and `train:`, found {content!r}")
-    return content
+    return {kwarg: get_value(cfg, key) for kwarg, key in table.items()}
 
 
 def _leaves(content: Mapping, cfg: Mapping, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -146,7 +121,7 @@ def _leaves(content: Mapping, cfg: Mapping, prefix: str = "") -> Iterator[tuple[
 
 def _assign(cfg: CfgNode, key: str, value: Any, source: str) -> None:
     """Set ``key``; ``source`` (a file or an option) is where an error message says that the value came from."""
-    known = dict(flatten(cfg))
+    known = flatten(cfg)
     if key not in known:
         inside = [other for other in known if other.startswith(f"{key}.")]
         if inside:
@@ -161,7 +136,7 @@ def _assign(cfg: CfgNode, key: str, value: Any, source: str) -> None:
     if reason := _out_of_range(key, items):
         raise KpstraError(f"{source}: {key}: {value!r}: expected {reason}")
     section, _, name = key.rpartition(".")
-    (_get(cfg, section) if section else cfg)[name] = value
+    (get_value(cfg, section) if section else cfg)[name] = value
 
 
 def _out_of_range(key: str, items: list) -> str | None:
@@ -231,7 +206,7 @@ def _check_together(cfg: CfgNode) -> None:
     if cfg.data.k_tfm > 1:
         raise KpstraError(f"data.k_tfm: {cfg.data.k_tfm}: torchreid's engines train on one draw of an image")
     for key in ("data.sources", "data.targets"):
-        if not _get(cfg, key):
+        if not get_value(cfg, key):
             raise KpstraError(f"{key}: []: name at least one data set")
         names = cfg.data[key.removeprefix("data.")]
         if len({*names}) < len(names):

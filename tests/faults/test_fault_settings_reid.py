@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
+from plugins.common.settings import flatten
 from plugins.errors import KpstraError
-from reid_ext.settings.load import flatten, get_default_config, load_config
+from reid_ext.settings.load import get_default_config, load_config
 from reid_ext.training import run as training
 
 KIND = "settings (torchreid): wrong types, unknown keys, values out of range"
@@ -23,7 +24,7 @@ BASE = {
     "loss": {"name": "softmax"},
     "use_gpu": False,
 }
-KEYS = sorted(dict(flatten(get_default_config())))
+KEYS = sorted(flatten(get_default_config()))
 UNTRIED = {"use_gpu", "train.max_epoch", "data.height", "data.width"}  # need a GPU; or need not end within the hour
 VALUES = [*odd_values.VALUES, "RENAMED"]
 

@@ -19,12 +19,12 @@ from plugins.common.processes import follow_parent
 
 def work(go):
     follow_parent()
-    print("ready", flush=True)
+    print("ready\\n", end="", flush=True)  # one write: two processes share the pipe
     time.sleep(600)
 
 process = mp.get_context("fork").Process(target=work, args=(None,))
 process.start()
-print(process.pid, flush=True)
+print(f"{process.pid}\\n", end="", flush=True)
 process.join()
 """
 

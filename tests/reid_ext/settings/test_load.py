@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from plugins.common.settings import flatten, read_yaml
 from plugins.errors import KpstraError
 from reid_ext.host import torchreid
 from reid_ext.settings import load as config
 from reid_ext.settings import schema
-from reid_ext.settings.load import flatten, get_default_config, load_config
+from reid_ext.settings.load import get_default_config, load_config
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "reid"
 SHIPPED = sorted(path for path in CONFIGS.glob("*.yaml") if not path.stem.startswith(("pets_", "walkers_")))
@@ -29,8 +30,8 @@ def upstream():
 
 
 def test_schema_is_upstreams(upstream):
-    ours = dict(flatten(get_default_config()))
-    theirs = dict(flatten(upstream.get_default_config()))
+    ours = flatten(get_default_config())
+    theirs = flatten(upstream.get_default_config())
     added = {key for key in ours if key not in theirs}
     assert added == {"use_gpu", "stra.weight_d", "stra.pretrained_path", "stra.pretrained_last_stage"}
     assert {key: ours[key] for key in theirs} == theirs
@@ -39,7 +40,7 @@ def test_schema_is_upstreams(upstream):
 def test_host_arguments_are_upstreams(upstream):
     cfg = get_default_config()
     # a value of its own for every key, so that a swapped pair shows
-    for i, key in enumerate(dict(flatten(cfg))):
+    for i, key in enumerate(flatten(cfg)):
         section, _, name = key.rpartition(".")
         node = cfg
         for part in filter(None, section.split(".")):
@@ -169,6 +170,6 @@ def test_shipped_configuration_is_the_papers_recipe(path):
     assert train.fixbase_epoch == 8
     assert (cfg.loss.name, cfg.loss.softmax.label_smooth, cfg.stra.weight_d) == ("softmax", True, 1.0)
     assert (cfg.test.normalize_feature, cfg.test.dist_metric, cfg.test.rerank) == (True, "euclidean", False)
-    defaults = dict(flatten(get_default_config()))
-    written = list(config._leaves(config._read_yaml(path), get_default_config()))
+    defaults = flatten(get_default_config())
+    written = list(config._leaves(read_yaml(path), get_default_config()))
     assert [key for key, value in written if defaults[key] == value] == []  # nothing repeated

@@ -222,6 +222,10 @@ def test_errors_are_one_line(raw, capsys):
     (raw / "foreign" / "thesis.tex").write_text("")
     (raw / "odd").mkdir()
     (raw / "odd" / "prepare.jsonl").write_text("hello\n")
+    (raw / "torn").mkdir()
+    (raw / "torn" / "prepare.json").write_text('{"kind": "exa')
+    (raw / "lost").mkdir()
+    (raw / "lost" / "prepare.jsonl").write_text("")
     (raw / "odd" / "prepare.json").write_text('{"kind": "exact", "size": 64}')
     cases = [
         ((raw / "absent", poses, raw / "o"), (), "--silhouettes", "no such folder"),
@@ -236,6 +240,8 @@ def test_errors_are_one_line(raw, capsys):
         ((silhouettes, poses, raw / "file" / "o"), (), "--output", "Not a directory"),
         ((silhouettes, poses, raw / "foreign"), (), "holds 'thesis.tex'", "new or empty folder"),
         ((silhouettes, poses, raw / "odd"), (), "prepare.jsonl", "not a journal"),
+        ((silhouettes, poses, raw / "torn"), (), "prepare.json: damaged", "give another folder"),
+        ((silhouettes, poses, raw / "lost"), (), "holds 'prepare.jsonl' and no prepare.json", "new or empty folder"),
         ((silhouettes, poses, raw / "o"), ("--size", "63"), "--size 63", "even"),
         ((silhouettes, poses, raw / "o"), ("--workers", "0"), "--workers 0", "1 or more"),
     ]
