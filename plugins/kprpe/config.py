@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
@@ -51,9 +52,19 @@ class KPRPEConfig:
             "grid": GRIDS if self.grid is not None else (None,),
             "mode": MODES,
             "standardised": (True, False),
+            "scale_bias": (True, False),
         }
         for name, options in choices.items():
             one_of(getattr(self, name), options, f"kprpe.{name}")
+        size = self.feature_size
+        numbers = {
+            "num_keypoints": (_counts(self.num_keypoints), "a whole number from 1"),
+            "ratio": (_is(self.ratio, int, float) and 0 < self.ratio < math.inf, "a number above 0"),
+            "feature_size": (size is None or (_is(size, tuple, list) and len(size) == 2 and _counts(*size)), "(H, W)"),
+        }
+        for name, (right, expected) in numbers.items():
+            if not right:
+                raise KpstraError(f"kprpe.{name}: {getattr(self, name)!r}: expected {expected}")
 
     @property
     def windows_grid(self) -> str:
@@ -63,6 +74,8 @@ class KPRPEConfig:
     @classmethod
     def of(cls, config: KPRPEConfig | Mapping, **overrides) -> KPRPEConfig:
         """Build from a mapping (a YAML node); unknown keys are errors with the nearest name."""
+        if not isinstance(config, (cls, Mapping)):
+            raise KpstraError(f"kprpe: {config!r}: expected a KPRPEConfig or a mapping such as {{'num_keypoints': 17}}")
         given = {**(config if isinstance(config, Mapping) else {}), **overrides}
         known = [field.name for field in fields(cls)]
         for key, value in given.items():
@@ -73,3 +86,11 @@ class KPRPEConfig:
                 raise KpstraError("kprpe.num_keypoints: missing; 17 for COCO joints")
             return cls(**given)
         return replace(config, **given)
+
+
+def _is(value: object, *types: type) -> bool:
+    return isinstance(value, types) and not isinstance(value, bool)
+
+
+def _counts(*values: object) -> bool:
+    return all(_is(value, int) and value >= 1 for value in values)

@@ -54,6 +54,8 @@ class KPRPEHandle:
         if not self.attentions:
             raise KpstraError("set_keypoints: KP-RPE was removed from the network; call inject_kprpe again")
         keypoints = points if isinstance(points, Keypoints) else Keypoints(points, confidence)
+        if keypoints.points is None:
+            raise KpstraError("KP-RPE: keypoints: expected a tensor or a NumPy array, got None")
         keypoints = Keypoints(*map(self._tensor, keypoints))
         self._check_shapes(*keypoints)
         if not torch.compiler.is_compiling():

@@ -47,6 +47,8 @@ def inject_kprpe(module: nn.Module, config: KPRPEConfig | Mapping, **overrides) 
         ...     logits = network(images)
     """
     config = KPRPEConfig.of(config, **overrides)
+    if not isinstance(module, nn.Module):
+        raise KpstraError(f"inject_kprpe: {module!r}: expected a built network, an nn.Module")
     if any(isinstance(m, KeypointAttention) for m in module.modules()):
         raise KpstraError(f"inject_kprpe: {type(module).__name__} has KP-RPE already; remove() it first")
     wrapped = next((m for m in module.modules() if WRAPPERS.match(type(m).__name__)), None)

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..errors import KpstraError
 
 FAR = 4.0  # widths or heights of the input beyond its edge; a joint that augmentation moved out stays nearer
+SURE = 4.0  # above every confidence: peaks of heatmaps pass 1 a little, COCO's visibility goes to 2
 
 
 class Keypoints(NamedTuple):
@@ -40,12 +41,13 @@ def check_keypoints(points: Tensor, confidence: Tensor | None) -> None:
     Waits for the device once.
 
     Raises:
-        KpstraError: NaN or infinite values, or points so far outside [0, 1] that they must be pixels.
+        KpstraError: NaN or infinite values, points so far outside [0, 1] that they must be pixels, or confidences below
+            0 or in per cent.
     """
     if confidence is not None and confidence.shape == points.shape[:-1]:
         points = torch.where(confidence.unsqueeze(-1) == 0, 0.0, points)
     right = ((points - 0.5).abs() < FAR + 0.5).all()  # false for NaN
-    if bool(right if confidence is None else right & torch.isfinite(confidence).all()):
+    if bool(right if confidence is None else right & ((confidence >= 0) & (confidence < SURE)).all()):
         return
     for name, values in (("keypoints", points), ("confidence", confidence)):
         if values is not None and not torch.isfinite(values).all():
@@ -53,6 +55,13 @@ def check_keypoints(points: Tensor, confidence: Tensor | None) -> None:
             raise KpstraError(
                 f"KP-RPE: {name} of image {image} are NaN or infinite; give absent joints the confidence 0"
             )
+    if confidence is not None and (wrong := ((confidence < 0) | (confidence >= SURE)).flatten(1)).any():
+        image = int(wrong.any(dim=1).nonzero()[0])
+        value = confidence.flatten(1)[image][wrong[image]][0].item()
+        raise KpstraError(
+            f"KP-RPE: confidence of image {image} is {value:.4g}; expected 0 to 1: divide percentages by 100, and give "
+            "absent joints the confidence 0"
+        )
     furthest = (points - 0.5).abs().flatten(1)
     image = int((furthest >= FAR + 0.5).any(dim=1).nonzero()[0])
     value = points.flatten(1)[image, furthest[image].argmax()].item()

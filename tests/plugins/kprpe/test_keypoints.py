@@ -42,3 +42,12 @@ def test_nan_and_infinite_values(value):
     confidence[0, 0] = value
     with pytest.raises(KpstraError, match="confidence of image 0 are NaN or infinite"):
         check_keypoints(points, confidence)
+
+
+@pytest.mark.parametrize("value", [87.0, -0.2])
+def test_confidences_that_are_none_are_refused(value):
+    confidence = torch.rand(3, 5)
+    check_keypoints(torch.rand(3, 5, 2), 2 * confidence)  # COCO's visibility
+    confidence[2, 1] = value
+    with pytest.raises(KpstraError, match=f"confidence of image 2 is {value:.4g}; expected 0 to 1: divide perc"):
+        check_keypoints(torch.rand(3, 5, 2), confidence)
