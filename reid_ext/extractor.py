@@ -11,15 +11,20 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
+from plugins.common.devices import usable
 from plugins.errors import KpstraError, one_of
 
+from .data.images import read_image, rgb
 from .host import torchreid
 from .models import factory as models
 from .training.weights import load_all_features
 
+NORMALISED = 20.0  # above every value of a normalised image, 2.64 with ImageNet's mean and deviation
 Host = torchreid.utils.FeatureExtractor
 
 
@@ -50,27 +55,63 @@ class FeatureExtractor(Host):
     ) -> None:
         models.register()
         one_of(model_name, getattr(torchreid.models, "__model_factory"), "model_name")
-        if not Path(model_path).is_file():
+        if not isinstance(model_path, (str, Path)) or not Path(model_path).is_file():
             raise KpstraError(f"{model_path}: no such checkpoint file")
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        if not isinstance(image_size, (tuple, list)) or len(image_size) != 2 or not all(map(_is_size, image_size)):
+            raise KpstraError(f"image_size: {image_size!r}: expected (height, width) in pixels, such as (256, 128)")
+        device = str(usable(device or "auto"))
         with patch.object(sys.modules[Host.__module__], "load_pretrained_weights", load_all_features):
             super().__init__(model_name, str(model_path), image_size, device=device, **{"verbose": False, **more})
 
     def __call__(self, input: Any) -> Tensor:
-        """Return the features (B, D) of what the host's takes: paths, uint8 arrays (H, W, 3), or a tensor (B, 3, H, W).
+        """Return the features (B, D) of images.
+
+        Args:
+            input: an image or a list of them: a path, a PIL image, or an RGB array (H, W, 3) uint8; or a tensor
+                (B, 3, H, W) or (3, H, W) that is normalised as the network's images are, of any size.
 
         Raises:
-            KpstraError: an unreadable image, a tensor of another shape, or values that are not finite.
+            KpstraError: an unreadable image, another shape or type, or values that cannot be right.
         """
         if isinstance(input, Tensor):
-            if input.ndim not in (3, 4) or input.shape[-3] != 3 or not input.is_floating_point():
-                raise KpstraError(f"FeatureExtractor: {input.dtype} {tuple(input.shape)}: expected floats (B, 3, H, W)")
-            if not torch.isfinite(input).all():
-                raise KpstraError("FeatureExtractor: the images hold values that are not finite")
-        try:
-            return super().__call__(str(input) if isinstance(input, Path) else input)
-        except (OSError, TypeError, ValueError, NotImplementedError) as error:
+            images = self._checked(input)
+        else:
+            images = [_array(image) for image in (input if isinstance(input, (list, tuple)) else [input])]
+            if not images:
+                raise KpstraError("FeatureExtractor: no images given")
+        return super().__call__(images)
+
+    def _checked(self, images: Tensor) -> Tensor:
+        if images.ndim not in (3, 4) or images.shape[-3] != 3 or not images.is_floating_point() or not images.numel():
+            raise KpstraError(f"FeatureExtractor: {images.dtype} {tuple(images.shape)}: expected floats (B, 3, H, W)")
+        if not torch.isfinite(images).all():
+            raise KpstraError("FeatureExtractor: the images hold values that are not finite")
+        if (highest := images.abs().max().item()) > NORMALISED:
             raise KpstraError(
-                f"FeatureExtractor: {str(error) or type(input).__name__}: expected paths of images, "
-                "arrays (H, W, 3) uint8 or a tensor (B, 3, H, W)"
-            ) from error
+                f"FeatureExtractor: a tensor with values up to {highest:.4g}: expected normalised images; give pixels "
+                "from 0 to 255 as uint8 arrays (H, W, 3), which are resized and normalised here"
+            )
+        return images.to(next(self.model.parameters()).dtype)
+
+
+def _array(image: Any) -> np.ndarray:
+    """Return an image as (H, W, 3) uint8."""
+    if isinstance(image, (str, Path)):
+        image = read_image(str(image))
+    if isinstance(image, Image.Image):
+        try:
+            return np.asarray(rgb(image))
+        except ValueError as error:
+            raise KpstraError(f"FeatureExtractor: a PIL image: {error}") from error
+    if not isinstance(image, np.ndarray):
+        raise KpstraError(
+            f"FeatureExtractor: {type(image).__name__}: expected paths of images, PIL images, arrays (H, W, 3) uint8 "
+            "or a tensor (B, 3, H, W)"
+        )
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise KpstraError(f"FeatureExtractor: {image.dtype} {image.shape}: expected paths of images or uint8 (H, W, 3)")
+    return image
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and value > 0

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .checks import check_feature_map, check_groups, check_kernel
+from .checks import check_counts, check_feature_map, check_groups, check_kernel
 from .layers import GroupedPointwiseConv2d, grouped_branch, init_weights
 from .neighbourhood import aggregate
 
@@ -43,6 +43,7 @@ class LocalAttention(nn.Module):
         self, channels: int, groups: int = 8, kernel_size: int = 3, ratio: int = 4, value_conv: bool = True
     ) -> None:
         super().__init__()
+        check_counts(channels=channels, ratio=ratio)
         check_groups(channels, groups, **{f"channels // ratio ({channels} // {ratio})": channels // ratio})
         check_kernel(kernel_size)
         self.channels, self.groups, self.kernel_size = channels, groups, kernel_size

@@ -18,14 +18,25 @@ def read_image(path: str) -> Image.Image:
     """Return an image in RGB, as the host's function of this name.
 
     Raises:
-        KpstraError: missing, empty, truncated, damaged, or no image.
+        KpstraError: missing, empty, truncated, damaged, of more than 8 bits a channel, or no image.
     """
     try:
         with Image.open(path) as image:
-            return image.convert("RGB")
+            return rgb(image)
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise KpstraError(f"{path}: not a readable image ({reason}); replace the file or remove it") from error
+
+
+def rgb(image: Image.Image) -> Image.Image:
+    """Return an image in RGB, as PIL makes it.
+
+    Raises:
+        ValueError: of 16 or 32 bits a channel; PIL would cut off all that is above 255.
+    """
+    if image.mode.startswith(("I", "F")):
+        raise ValueError(f"mode {image.mode}: more than 8 bits a channel; save it with 8")
+    return image.convert("RGB")
 
 
 @contextmanager

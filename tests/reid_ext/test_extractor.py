@@ -47,9 +47,9 @@ def test_features_are_those_of_the_test(model, weights, crop):
     with torch.no_grad():
         wanted = model(tensor)
     array = np.asarray(Image.open(crop).convert("RGB"))
-    for given in (str(crop), crop, array, tensor, tensor[0]):
+    for given in (str(crop), crop, Image.open(crop), array, tensor, tensor[0], tensor.double()):
         torch.testing.assert_close(extractor(given), wanted)
-    both = extractor([str(crop), array])
+    both = extractor([crop, array])
     torch.testing.assert_close(both, wanted.expand(2, -1))
     assert wanted.shape == (1, 1280) and wanted.abs().max() > 1e-3
 
@@ -75,6 +75,12 @@ def test_mistakes(model, weights, tmp_path, monkeypatch):
     monkeypatch.setattr("reid_ext.training.weights.models_that_fit", lambda weights: [])  # looks for seconds
     with pytest.raises(KpstraError, match=r"some.pth: weights of another model: \d+ of the \d+ tensors"):
         FeatureExtractor(NAME, tmp_path / "some.pth", device="cpu")
+    with pytest.raises(KpstraError, match=r"None: no such checkpoint file"):
+        FeatureExtractor(NAME, None)
+    with pytest.raises(KpstraError, match=r"image_size: 256: expected \(height, width\)"):
+        FeatureExtractor(NAME, weights, 256)
+    with pytest.raises(KpstraError, match=r"'gpu': no such device; expected auto, cpu, cuda"):
+        FeatureExtractor(NAME, weights, device="gpu")
     extractor = FeatureExtractor(NAME, weights, (64, 32), device="cpu")
     for wrong, message in (
         (torch.zeros(1, 1, 64, 32), "expected floats"),
@@ -83,6 +89,11 @@ def test_mistakes(model, weights, tmp_path, monkeypatch):
         (3, "int"),
         ([3], "expected paths"),
         (np.zeros((2, 3, 64, 32, 1)), "expected paths"),
+        ([], "no images given"),
+        (np.zeros((64, 32), np.uint8), r"uint8 \(64, 32\): expected paths of images or uint8 \(H, W, 3\)"),
+        (np.random.rand(64, 32, 3), "float64"),
+        (255 * torch.rand(1, 3, 64, 32), "values up to 2.*: expected normalised images; give pixels from 0 to 255 as"),
+        (Image.fromarray(np.zeros((64, 32), np.uint16)), "mode I;16: more than 8 bits a channel; save it with 8"),
     ):
         with pytest.raises(KpstraError, match=message):
             extractor(wrong)

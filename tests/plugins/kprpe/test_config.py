@@ -26,13 +26,13 @@ def test_wrong_values_are_named(key, value, expected):
 
 
 def test_a_switch_is_true_or_false():
-    with pytest.raises(KpstraError, match="kprpe.scale_bias: 'yes' is not one of True, False"):
+    with pytest.raises(KpstraError, match=r"kprpe.scale_bias: 'yes' is not one of True, False"):
         KPRPEConfig(17, scale_bias="yes")
 
 
 @pytest.mark.parametrize("config", [17, None, "multihead"])
 def test_what_is_no_configuration_is_refused(config):
-    with pytest.raises(KpstraError, match="kprpe: .*: expected a KPRPEConfig or a mapping such as"):
+    with pytest.raises(KpstraError, match=r"kprpe: .*: expected a KPRPEConfig or a mapping such as"):
         KPRPEConfig.of(config)
 
 
@@ -41,5 +41,5 @@ def test_lists_of_a_yaml_are_sizes():
 
 
 def test_only_a_built_network_can_be_injected():
-    with pytest.raises(KpstraError, match="inject_kprpe: .*Transformer.*: expected a built network"):
+    with pytest.raises(KpstraError, match=r"inject_kprpe: .*Transformer.*: expected a built network"):
         inject_kprpe(nn.Transformer, {"num_keypoints": 17})

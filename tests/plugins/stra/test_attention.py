@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -222,6 +223,11 @@ def test_inverted_residual_adds_the_identity_where_channels_agree():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
+        (lambda: StRAttention("64"), "StRA: channels = '64': expected a whole number from 1"),
+        (lambda: StRAttention(64, groups=8.0), "StRA: groups = 8.0: expected a whole number from 1"),
+        (lambda: StRAttention(64, ratio=0), "StRA: ratio = 0: expected a whole number from 1"),
+        (lambda: StRAttention(64, ratio=100), r"channels // ratio \(64 // 100\) = 0: expected a whole number from 1"),
+        (lambda: StRAttention(64)(np.zeros((2, 64, 8, 4))), r"StRAttention: expected a tensor \(B, C, H, W\), got nd"),
         (lambda: StRAttention(30), "channels = 30 does not split into groups = 8"),
         (lambda: StRAttention(24, groups=8), r"channels // ratio \(24 // 4\) = 6 does not split"),
         (lambda: StRAttention(16, GROUPS, operator="locall"), "did you mean 'local'"),
