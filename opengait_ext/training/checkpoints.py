@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,19 +14,21 @@ from torch import distributed, nn
 from plugins.common import checkpoints
 from plugins.common.checkpoints import fit, load_optimizer, part_of
 from plugins.common.files import atomic_write
+from plugins.common.folders import require_same
 from plugins.common.numerics import require_finite
 from plugins.errors import KpstraError, some
 
 from .progress import uses_cuda
 from .record import TrainingRecord
 
+CLASSES = "model_cfg.SeparateBNNecks.class_num"  # of the classifier, which features do not use
 CLASSIFIER = "BNNecks.fc_bin"  # (parts, channels, classes), by `model_cfg.SeparateBNNecks.class_num`
 
 
 class Checkpoints:
     """Part of :class:`opengait_ext.training.hosted.Hosted`: ``save_ckpt``, ``resume_ckpt`` and what they need.
 
-    Beside the host's entries a checkpoint holds ``batches``, ``skipped`` and, with float16, ``scaler``.
+    Beside the host's entries a checkpoint holds ``batches``, ``skipped``, ``model_cfg`` and, with float16, ``scaler``.
     """
 
     def __init__(self, cfgs: Mapping[str, Any], training: bool) -> None:
@@ -71,6 +74,7 @@ class Checkpoints:
             "iteration": iteration,
             "batches": self.batches,
             "skipped": self.watch.skipped,
+            "model_cfg": json.loads(json.dumps(self.cfgs["model_cfg"])),
         }
         if hasattr(self, "Scaler"):
             checkpoint["scaler"] = self.Scaler.state_dict()
@@ -94,10 +98,21 @@ class Checkpoints:
             self.msg_mgr.log_info(report.summary())
         elif report.left_out or report.kept:
             raise KpstraError(self._misfit(report))
+        else:
+            self._require_same_model(checkpoint, save_name)
         self.load_state_dict(report.weights, strict=False)
         if self.training:
             self._load_training_state(checkpoint, save_name)
         self.msg_mgr.log_info(f"Restore Parameters from {save_name} !!!")
+
+    def _require_same_model(self, checkpoint: Mapping[str, Any], save_name: str) -> None:
+        """Refuse to test weights under settings that change what they mean and not their shapes, such as the grid."""
+        trained = checkpoint.get("model_cfg")  # not in OpenGait's own
+        if self._trains or not isinstance(trained, dict):
+            return
+        now = {"model_cfg": self.cfgs["model_cfg"]}
+        advice = "give the same settings; evaluator_cfg.restore_ckpt_strict: false tests it with others"
+        require_same({"model_cfg": trained}, now, save_name, advice, ignore=[CLASSES])
 
     def _misfit(self, report: checkpoints.FitReport) -> str:
         shapes = self.state_dict()

@@ -20,7 +20,8 @@ def data(tmp_path_factory):
 def test_what_they_hold(data):
     """OpenGait's four entries, and what an exact resumption needs."""
     found = read_checkpoint(str(checkpoint(data, 2)), torch.device("cpu"))
-    assert found.keys() == {"model", "optimizer", "scheduler", "iteration", "batches", "skipped"}
+    assert found.keys() == {"model", "optimizer", "scheduler", "iteration", "batches", "skipped", "model_cfg"}
+    assert found["model_cfg"]["kprpe"]["grid"] == "window"
     assert (found["iteration"], found["batches"], found["skipped"]) == (2, 2, 0)
 
 
@@ -36,6 +37,16 @@ def test_a_test_takes_the_checkpoint_s_number_of_classes(data):
     test = ("--phase", "test", "--iter", "2")
     same = metrics(run(data, *test))
     assert metrics(run(data, *test, "model_cfg.SeparateBNNecks.class_num=77")) == same and len(same) == 5
+
+
+def test_settings_that_change_what_weights_of_the_same_shape_mean_are_refused(data):
+    test = ("--phase", "test", "--iter", "2", "model_cfg.kprpe.grid=image", "model_cfg.kprpe.formulation=static")
+    errors = run(data, *test, expect=2).stderr
+    assert (
+        "SwinGait2D_KPRPE_small-00002.pt: was begun with model_cfg.kprpe.formulation 'multihead', not 'static'; "
+        "model_cfg.kprpe.grid 'window', not 'image'; give the same settings" in errors
+    )
+    assert len(metrics(run(data, *test, "evaluator_cfg.restore_ckpt_strict=false"))) == 5
 
 
 def test_what_does_not_fit_is_told_in_one_line(data):
