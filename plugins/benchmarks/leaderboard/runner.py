@@ -91,7 +91,7 @@ def run_job(host: Host, job: Job, settings: Mapping[str, Any], say: Callable[[st
     changed = {key: value for key, value in host.settings.items() if key not in host.moving}
     moving = ["changed", *(f"settings.{key}" for key in host.moving)]
     begun = {"changed": changed, "settings": settings}
-    with claim(job.folder, begun, option="--results", ignore=moving, alone=True) as lock:
+    with claim(job.folder, begun, option="--results", ignore=moving) as lock:
         (job.folder / FAILURE).unlink(missing_ok=True)
         try:
             return _bring_to_end(host, job, settings, lock, say)
