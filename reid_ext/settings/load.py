@@ -183,6 +183,8 @@ def _literal(value: Any) -> Any:
 
 def _check_together(cfg: CfgNode) -> None:
     triplet = cfg.loss.triplet
+    if cfg.loss.name == "triplet" and triplet.weight_t == triplet.weight_x == 0:
+        raise KpstraError("loss.triplet.weight_t, loss.triplet.weight_x: both 0: nothing would be trained; raise one")
     if cfg.loss.name == "triplet" and triplet.weight_x == 0 and cfg.train.fixbase_epoch > 0:
         raise KpstraError(
             f"train.fixbase_epoch: {cfg.train.fixbase_epoch}: must be 0 while loss.triplet.weight_x is 0 "

@@ -92,6 +92,7 @@ def test_later_sources_win(tmp_path):
         (["data.targets", "[]"], ["data.targets", "at least one"]),
         (["test.visrank", "True"], ["test.visrank", "test.evaluate True"]),
         (["test.rerank", "True"], ["test.rerank", "test.evaluate True"]),
+        (["loss.name", "triplet", "loss.triplet.weight_t", "0"], ["loss.triplet.weight_t", "both 0"]),
         (["data.sources", "['market1501', 'market1501']"], ["data.sources", "the same data set twice"]),
         (["data.type", "video", "video.sample_method", "all"], ["video.sample_method: all", "train.batch_size"]),
         (["loss.name", "triplet", "train.fixbase_epoch", "2"], ["train.fixbase_epoch", "weight_x"]),
