@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from plugins.common.numerics import first_nonfinite
 from plugins.errors import KpstraError, plain
 
+from .data.checks import doubts
 from .data.prepare.poses import JOINTS
 from .data.safe_pickle import read_array
 from .training.restore import UNSEEN, quiet, restore
@@ -60,7 +62,7 @@ class GaitFeatureExtractor:
         checkpoint: OpenGait's or ours.
         device: ``cpu`` or ``cuda``; ``None`` takes CUDA where there is one.
         host: see :func:`opengait_ext.host.find.find_host`.
-        overrides: ``section.key=value`` pairs.
+        overrides: ``section.key=value`` pairs, or one.
 
     Raises:
         KpstraError: any mistake in the settings or the checkpoint.
@@ -70,11 +72,12 @@ class GaitFeatureExtractor:
         self,
         config: str,
         checkpoint: str | Path,
-        device: str | None = None,
+        device: str | torch.device | None = None,
         host: str = "auto",
-        overrides: Sequence[str] = (),
+        overrides: Sequence[str] | str = (),
     ) -> None:
-        self.host, self.device = host, device or "auto"
+        self.host, self.device = host, str(device or "auto")
+        overrides = [overrides] if isinstance(overrides, str) else overrides
         with plainly(), session(self.host, self.device) as (found, on), quiet(found):
             if distributed.get_world_size() > 1:
                 raise KpstraError(f"GaitFeatureExtractor: {distributed.get_world_size()} processes; it works in one")
@@ -96,6 +99,9 @@ class GaitFeatureExtractor:
 
         Raises:
             KpstraError: wrong shapes or types, values that are not finite, or keypoints for a model without.
+
+        Warns:
+            UserWarning: joints that are not on the body, with the likely cause.
         """
         if keypoints is not None:
             sequences = [(sequences, keypoints)]
@@ -103,9 +109,10 @@ class GaitFeatureExtractor:
             sequences = [sequences]
         if not sequences:
             raise KpstraError("GaitFeatureExtractor: no sequences given")
-        read = [self._read(sequence, i) for i, sequence in enumerate(sequences)]
+        dataset = Sequences([self._read(sequence, i) for i, sequence in enumerate(sequences)])
+        if doubt := doubts(dataset)[0]:
+            warnings.warn(f"GaitFeatureExtractor: {doubt}", stacklevel=2)
         with plainly(), session(self.host, self.device) as (found, _), quiet(found), torch.no_grad():
-            dataset = Sequences(read)
             collate = found.collate.CollateFn(dataset.label_list, self.model.cfgs["evaluator_cfg"]["sampler"])
             self.model.test_loader = DataLoader(dataset, batch_size=1, collate_fn=collate)
             return self.model.inference(UNSEEN)["embeddings"]

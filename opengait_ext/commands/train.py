@@ -44,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the host's loop, in this process or in several."""
     if args.processes < 1:
         raise KpstraError(f"--processes {args.processes}: expected a whole number from 1")
+    if args.iter < 0:
+        raise KpstraError(f"--iter {args.iter}: expected a checkpoint's iteration, from 1")
     if args.processes > 1 and "RANK" not in os.environ:
         return run_processes(args.processes, ["-m", "opengait_ext", *_words(args)])
     from ..training.launch import Run, launch

@@ -70,7 +70,7 @@ def _first(root: str) -> str:
 
 
 def check_sample(dataset: Sequence, root: str) -> list[str]:
-    """Look at some sequences of silhouettes and COCO's joints; other modalities pass.
+    """Look at some sequences of silhouettes and COCO's joints, see :func:`doubts`.
 
     Args:
         dataset: gives (modalities, record) of a sequence.
@@ -81,6 +81,21 @@ def check_sample(dataset: Sequence, root: str) -> list[str]:
 
     Raises:
         KpstraError: joints that mostly miss the people, with the likely cause.
+    """
+    said, stops = doubts(dataset)
+    if not said:
+        return []
+    line = f"data_cfg.dataset_root: {root}: {said}; `opengait-ext doctor --data {root}` looks at all"
+    if stops:
+        raise KpstraError(line)
+    return [line]
+
+
+def doubts(dataset: Sequence) -> tuple[str, bool]:
+    """Return what is doubtful about some sequences, with the likely cause, and whether they must be wrong.
+
+    Args:
+        dataset: gives (modalities, record) of a sequence; others than silhouettes and COCO's joints pass.
     """
     counts, sample = Counter(), []
     for index in evenly(range(len(dataset)), SAMPLED):
@@ -93,13 +108,10 @@ def check_sample(dataset: Sequence, root: str) -> list[str]:
             sample += evenly(list(zip(*modalities, strict=True)), FRAMES)
     wrong = [verdict for verdict in (*judge_pixels(counts), *judge(counts)) if not verdict.well]
     if not wrong:
-        return []
+        return "", False
     cause = likely_cause(sample)
-    said = "; ".join(verdict.what for verdict in wrong)
-    line = f"data_cfg.dataset_root: {root}: {said}{cause.what}; `opengait-ext doctor --data {root}` looks at all"
-    if cause.found or any(verdict.stops for verdict in wrong):
-        raise KpstraError(line)
-    return [line]
+    said = "; ".join(verdict.what for verdict in wrong) + cause.what
+    return said, cause.found or any(verdict.stops for verdict in wrong)
 
 
 def check_groups(model: nn.Module, optimizer: optim.Optimizer) -> None:

@@ -48,7 +48,7 @@ def restore(
     Raises:
         KpstraError: any mistake in the settings, the checkpoint or the data.
     """
-    if not Path(checkpoint).is_file():
+    if not isinstance(checkpoint, (str, Path)) or not Path(checkpoint).is_file():
         raise KpstraError(
             f"{checkpoint}: no such checkpoint; a run's are in output/<dataset>/<model>/<save_name>/checkpoints"
         )

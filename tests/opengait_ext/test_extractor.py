@@ -8,7 +8,7 @@ from gait_data import EMBEDDED, OPENGAIT, write_data
 
 # In a process of its own, as hosts' modules are global.
 SCRIPT = """
-import json, pickle, sys
+import json, pickle, sys, warnings
 from pathlib import Path
 import numpy as np, torch
 from opengait_ext.benchmarks.speed.scaling import host_models
@@ -56,14 +56,21 @@ for config in (PLAIN, KPRPE):
 moved = keypoints + np.float32([8, 0, 0])
 result["keypoints matter"] = bool(np.abs(extractors[KPRPE](silhouettes, moved) - single).max() > 1e-3)
 
-other = GaitFeatureExtractor(KPRPE, weights, "cpu", host, ["model_cfg.SeparateBNNecks.class_num=77"])
+other = GaitFeatureExtractor(KPRPE, weights, torch.device("cpu"), host, "model_cfg.SeparateBNNecks.class_num=77")
 result["any class_num"] = np.array_equal(other(silhouettes, keypoints), single)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    other(silhouettes, keypoints)
+    result["warned of nothing"] = not [w for w in caught if "GaitFeatureExtractor" in str(w.message)]
+    other(silhouettes, keypoints[..., [1, 0, 2]])
+    result["warned"] = [str(w.message) for w in caught if "GaitFeatureExtractor" in str(w.message)]
 result["excepthook"] = sys.excepthook is excepthook
 
 absent = keypoints.copy()
 absent[2, 3, 0] = np.nan
 tries = {
     "no checkpoint": lambda: GaitFeatureExtractor(KPRPE, root / "gone.pt", "cpu", host),
+    "None": lambda: GaitFeatureExtractor(KPRPE, None, "cpu", host),
     "other checkpoint": lambda: GaitFeatureExtractor(KPRPE, root / "pets_swingait2d.pt", "cpu", host),
     "no configuration": lambda: GaitFeatureExtractor("opengait/pets", root / "pets_swingait2d.pt", "cpu", host),
     "keypoints for none": lambda: extractors[PLAIN](silhouettes, keypoints),
@@ -88,6 +95,7 @@ print(json.dumps(result))
 """
 MESSAGES = {
     "no checkpoint": "gone.pt: no such checkpoint",
+    "None": "None: no such checkpoint",
     "other checkpoint": "not a checkpoint of SwinGait2DKPRPE",
     "no configuration": "opengait/pets: no such configuration",
     "keypoints for none": "sequence 0: 2 arrays; this SwinGait2D takes silhouettes alone",
@@ -125,6 +133,12 @@ def check(result):
 def test_features_are_those_of_the_host_s_test(result):
     """Bit for bit: of folders, of arrays, and of both in one list."""
     check(result)
+
+
+def test_joints_off_the_body_are_warned_of(result):
+    (warning,) = result["warned"]
+    assert "GaitFeatureExtractor: confident joints on the body" in warning and "swapped" in warning
+    assert result["warned of nothing"]
 
 
 @pytest.mark.parametrize("mistake", MESSAGES)
