@@ -18,6 +18,7 @@ from ..host.rehearsal import evaluations
 from .model import check_model
 from .ranges import check_ranges
 
+TORCHREID = {"model", "data", "train", "test", "loss"}  # sections
 SAMPLER = (
     "type",
     "sample_type",
@@ -66,6 +67,8 @@ def check(host: ActiveHost, settings: Mapping[str, Any], defaults: Mapping[str, 
     Raises:
         KpstraError: unknown key, wrong type, unknown name of a class, or a value out of range.
     """
+    if stray := TORCHREID & (settings.keys() - defaults.keys()):
+        raise KpstraError(f"{source}: {min(stray)}: a section of torchreid's configurations; give one of OpenGait's")
     known_keys(settings, defaults, source)
     same_types(settings, defaults, f"{source}: ")
     for section, extra in BEYOND_DEFAULTS.items():

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..errors import KpstraError
+from .keypoints import check_keypoints
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,15 +42,26 @@ def draw_bias(
         A matplotlib figure; one colour scale for all panels.
 
     Raises:
-        KpstraError: sizes that do not fit, or a query outside the grid.
+        KpstraError: sizes or counts that do not fit, values that are NaN, keypoints in pixels, or a query outside the
+            grid.
     """
     height, width = grid
     from matplotlib.figure import Figure
 
-    if biases.ndim != 3 or biases.shape[1:] != (height * width,) * 2 or len(keypoints) != len(biases):
+    biases, keypoints = torch.as_tensor(biases), torch.as_tensor(keypoints)
+    fits = biases.ndim == 3 and biases.shape[1:] == (height * width,) * 2
+    if not fits or keypoints.shape[:1] + keypoints.shape[2:] != (len(biases), 2):
         raise KpstraError(
             f"draw_bias: biases {tuple(biases.shape)} and keypoints {tuple(keypoints.shape)} do not fit the grid {grid}"
         )
+    if not torch.isfinite(biases).all():
+        raise KpstraError("draw_bias: the biases are NaN or infinite")
+    check_keypoints(keypoints, None)
+    for name, given in (("images", images), ("titles", titles)):
+        if given is not None and len(given) != len(biases):
+            raise KpstraError(f"draw_bias: {len(given)} {name} for biases of {len(biases)} images")
+    if not len(queries):
+        raise KpstraError("draw_bias: no queries; give (row, column) of some patches")
     for row, column in queries:
         if not (0 <= row < height and 0 <= column < width):
             raise KpstraError(f"draw_bias: query {(row, column)} lies outside the grid {grid}")

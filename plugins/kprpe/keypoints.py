@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,16 +23,24 @@ class Keypoints(NamedTuple):
     confidence: Tensor | None = None
 
 
-def normalise_keypoints(points: Tensor, size: tuple[int, int]) -> Tensor:
+def normalise_keypoints(points: Tensor | np.ndarray, size: Sequence[int]) -> Tensor:
     """Return pixels (..., 2 or more), x and y first, as (x, y) in [0, 1] of an image of ``size`` (height, width).
 
     ``(x + 0.5) / width``: whole numbers are pixel centres. Use the size of what the network is given, after every crop
     and resize.
 
+    Raises:
+        KpstraError: ``size`` is not two numbers above 0, such as a whole (channels, height, width).
+
     Example:
         >>> normalise_keypoints(torch.tensor([[0.0, 63.0]]), (64, 44))
         tensor([[0.0114, 0.9922]])
     """
+    size = tuple(size) if isinstance(size, Sequence | Tensor | np.ndarray) else (size,)
+    if len(size) != 2 or min(size) <= 0:
+        raise KpstraError(f"normalise_keypoints: size {size}: expected (height, width) in pixels")
+    points = torch.as_tensor(points)
+    points = points if points.is_floating_point() else points.float()
     extent = torch.tensor([size[1], size[0]], dtype=points.dtype, device=points.device)
     return (points[..., :2] + 0.5) / extent
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import nn
 from tqdm import tqdm
 
 from plugins.common.files import atomic_write
 from plugins.errors import KpstraError
 
+from ..data.images import read_image
 from ..host import torchreid
 from .mode_maps import ModeMaps, collect_maps, high_activation_share, join, select_modes
 
@@ -42,12 +44,10 @@ def find_images(paths: Sequence[str | Path]) -> list[Path]:
 
 def read_images(paths: Sequence[Path], height: int, width: int) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
     """Yield each crop as (H, W, 3) uint8 to look at and as the host's test transform gives it, (3, H, W)."""
-    _, transform = torchreid.data.transforms.build_transforms(height, width, transforms=None)
+    with redirect_stdout(io.StringIO()):  # the host tells each step of both its transforms
+        _, transform = torchreid.data.transforms.build_transforms(height, width, transforms=None)
     for path in paths:
-        try:
-            image = Image.open(path).convert("RGB")
-        except (UnidentifiedImageError, OSError) as error:
-            raise KpstraError(f"--images: {path}: not a readable image ({error})") from error
+        image = read_image(str(path))
         yield np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)), transform(image)
 
 

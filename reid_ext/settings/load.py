@@ -61,7 +61,10 @@ def load_config(
     cfg = get_default_config()
     if config_file:
         path = resolve_config(config_file, "reid")
-        for key, value in _leaves(read_yaml(path, SECTIONS), cfg):
+        given = read_yaml(path, SECTIONS)
+        if not given:
+            raise KpstraError(f"{path}: is empty; expected {SECTIONS}")
+        for key, value in _leaves(given, cfg):
             _assign(cfg, key, value, str(path))
     options = {"root": root, "sources": sources, "targets": targets, "transforms": transforms}
     for name, value in options.items():
@@ -128,7 +131,9 @@ def _assign(cfg: CfgNode, key: str, value: Any, source: str) -> None:
             raise KpstraError(f"{source}: {key}: {value!r}: this is a section; set {', '.join(inside)}")
         same_leaf = [other for other in known if other.rpartition(".")[2] == key.rpartition(".")[2]]
         hint = f" (did you mean {same_leaf[0]!r}?)" if len(same_leaf) == 1 else nearest(key, known)
-        raise KpstraError(f"{source}: {key}: {value!r}: unknown key{hint}")
+        if key.endswith("_cfg"):
+            raise KpstraError(f"{source}: {key}: a section of OpenGait's configurations; give one of torchreid's")
+        raise KpstraError(f"{source}: {key}: {value!r:.80}: unknown key{hint}")
     value = _converted(value, known[key], f"{source}: {key}")
     items = value if isinstance(value, list) else [value]
     for item in items if key in CHOICES else ():

@@ -78,6 +78,7 @@ def test_overrides(load):
 MISTAKES = {
     "data_cfg.dataset_rot=a": r"command line: data_cfg.dataset_rot: unknown key .*'dataset_root'",
     "dat_cfg.dataset_root=a": r"dat_cfg: unknown key \(did you mean 'data_cfg'\?\)",
+    "model.name=osnet": "model: a section of torchreid's configurations; give one of OpenGait's",
     "data_cfg.dataset_root": "'data_cfg.dataset_root': expected section.key=value",
     "data_cfg.dataset_root=[": "data_cfg.dataset_root: '\\[' is not YAML",
     "data_cfg.dataset_root.a=1": "data_cfg.dataset_root.a: data_cfg.dataset_root is .*, no section",

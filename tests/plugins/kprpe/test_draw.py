@@ -28,6 +28,23 @@ def test_the_picture_refuses_what_does_not_fit():
         draw_bias(torch.zeros(1, 8, 8), (4, 2), [(4, 0)], torch.zeros(1, 3, 2))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"biases": torch.full((1, 8, 8), torch.nan)}, "the biases are NaN or infinite"),
+        ({"keypoints": torch.full((1, 3, 2), 100.0)}, "reach 100"),
+        ({"keypoints": torch.zeros(1, 3, 3)}, "do not fit the grid"),
+        ({"images": []}, "0 images for biases of 1 images"),
+        ({"titles": ["a", "b"]}, "2 titles for biases of 1 images"),
+        ({"queries": []}, "no queries"),
+    ],
+)
+def test_values_that_cannot_be_right_are_refused(change, message):
+    given = {"biases": torch.zeros(1, 8, 8), "grid": (4, 2), "queries": [(0, 0)], "keypoints": torch.zeros(1, 3, 2)}
+    with pytest.raises(KpstraError, match=message):
+        draw_bias(**{**given, **change})
+
+
 def test_joints_that_moved_have_a_ring_where_they_were():
     before, after = torch.tensor([[0.2, 0.3], [0.6, 0.7]]), torch.tensor([[0.2, 0.3], [0.9, 0.7]])
     figure = draw_bias(torch.zeros(1, 8, 8), (4, 2), [(0, 0)], after[None], moved_from=before, label="change")

@@ -1,5 +1,6 @@
 """Pixels become shares of the input; values that cannot be right are refused."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,19 @@ def test_pixel_centres_are_whole_numbers():
     corners = torch.tensor([[0.0, 0.0, 0.9], [43.0, 63.0, 0.9]])
     expected = torch.tensor([[0.5 / 44, 0.5 / 64], [43.5 / 44, 63.5 / 64]])
     torch.testing.assert_close(normalise_keypoints(corners, (64, 44)), expected)
+
+
+def test_pixels_of_any_kind_are_taken():
+    pixels = [[0, 0], [43, 63]]
+    expected = normalise_keypoints(torch.tensor(pixels).float(), (64, 44))
+    for given in (torch.tensor(pixels), np.array(pixels), np.array(pixels, np.float32)):
+        assert torch.equal(normalise_keypoints(given, torch.Size((64, 44))), expected)
+
+
+@pytest.mark.parametrize("size", [(3, 64, 44), 224, (0, 44)])
+def test_a_size_is_height_and_width(size):
+    with pytest.raises(KpstraError, match=r"normalise_keypoints: size .*: expected \(height, width\) in pixels"):
+        normalise_keypoints(torch.rand(5, 2), size)
 
 
 def test_pixels_are_refused_and_the_message_says_how_to_convert():

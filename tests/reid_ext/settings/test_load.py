@@ -33,7 +33,8 @@ def test_schema_is_upstreams(upstream):
     ours = flatten(get_default_config())
     theirs = flatten(upstream.get_default_config())
     added = {key for key in ours if key not in theirs}
-    assert added == {"use_gpu", "stra.weight_d", "stra.pretrained_path", "stra.pretrained_last_stage"}
+    stra = {"stra.weight_d", "stra.pretrained_path", "stra.pretrained_last_stage"}
+    assert added == {"use_gpu", "model.partial_weights", *stra}
     assert {key: ours[key] for key in theirs} == theirs
 
 
@@ -114,6 +115,8 @@ def test_mistakes_on_the_command_line(opts, parts):
         ("data: {height: tall}", ["data.height", "'tall'", "int"]),
         ("train: {lr: [", ["not readable as YAML", "line 1"]),
         ("- a\n- b", ["expected sections"]),
+        ("# nothing\n", ["is empty; expected sections such as `model:`"]),
+        ("data_cfg: {dataset_name: x}", ["data_cfg: a section of OpenGait's configurations; give one of torchreid's"]),
     ],
 )
 def test_mistakes_in_a_file_name_it(tmp_path, text, parts):
