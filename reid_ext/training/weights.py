@@ -9,7 +9,7 @@ from torch import nn
 from plugins.common.checkpoints import FitReport, fit
 from plugins.errors import KpstraError, some
 
-from ..models.fitting import models_that_fit
+from ..models.fitting import models_that_fit, models_that_take_all
 from .checkpoints import inner, load_checkpoint, weights_of
 from .console import print_report
 
@@ -31,7 +31,8 @@ def load_all_features(model: nn.Module, path: str | Path) -> FitReport:
     """Load all weights that features come from; the classifier's may be missing, or another number of people's.
 
     Raises:
-        KpstraError: an unreadable file, or one of another model: the rest would stay as chance has it.
+        KpstraError: an unreadable file, or one of another model: the rest would stay as chance has it, or a part of
+            the network would be left out.
     """
     report = _fit(model, path)
     missing = [name for name in report.kept if "classifier" not in name]
@@ -43,6 +44,11 @@ def load_all_features(model: nn.Module, path: str | Path) -> FitReport:
         raise KpstraError(
             f"{path}: weights of another model: {len(missing)} of the {needed} tensors that features come from are not "
             f"in the file, or of another shape ({some(missing)}); {fitting}"
+        )
+    if report.unknown and (models := models_that_take_all(inner(model), weights_of(load_checkpoint(path), path)[0])):
+        raise KpstraError(
+            f"{path}: weights of another model: {len(report.unknown)} of them have no place in this one "
+            f"({some(report.unknown)}); they fit {' or '.join(models)}"
         )
     return report
 

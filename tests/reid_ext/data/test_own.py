@@ -112,4 +112,6 @@ def test_people_of_the_queries_that_are_trained_on_are_told(table, capsys):
 
     table.write_text(ROWS.replace("a.jpg,ann", "a.jpg,10"))
     check_source(table.parent, "people", "data.sources")
+    assert not capsys.readouterr().out  # told once, of the targets
+    check_source(table.parent, "people", "data.targets")
     assert "1 of 1 query people are trained on too" in capsys.readouterr().out

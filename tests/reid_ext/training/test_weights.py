@@ -38,3 +38,17 @@ def test_another_models_weights(few, tmp_path):
     assert load_weights(build("mobilenetv2_x1_0"), tmp_path / "a").kept
     report = load_all_features(build("mobilenetv2_x1_0_stra", people=5), tmp_path / "a")
     assert set(report.kept) == {"classifier.weight", "classifier.bias"}
+
+
+def test_weights_of_which_a_part_would_be_left_out(tmp_path, monkeypatch):
+    """resnet50_stra_local has the tensors of resnet50_stra but for the mode attention's."""
+    factory = getattr(torchreid.models, "__model_factory")
+    names = ("resnet50_stra", "resnet50_stra_local")
+    monkeypatch.setattr(torchreid.models, "__model_factory", {name: factory[name] for name in names})
+    monkeypatch.setattr(reid_ext.models.factory, "register", lambda: None)
+    whole, part = build("resnet50_stra").state_dict(), build("resnet50_stra_local")
+    torch.save(whole, tmp_path / "a")
+    with pytest.raises(KpstraError, match=r"weights of another model: \d+ of them have no place .* fit resnet50_stra$"):
+        load_all_features(part, tmp_path / "a")
+    torch.save({**whole, "my_head.weight": torch.zeros(2)}, tmp_path / "b")  # a head of the user's own
+    assert load_all_features(build("resnet50_stra"), tmp_path / "b").unknown == ["my_head.weight"]
