@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import KpstraError
-from .files import atomic_write
+from .files import atomic_write, require_writable
 
 TOLERANCE = 1e-4  # share of the largest output
 
@@ -41,7 +41,7 @@ def export_onnx(
         The largest difference of an output from torch's, as a share of torch's largest.
 
     Raises:
-        KpstraError: a package is missing, the network cannot be exported, or the outputs differ.
+        KpstraError: a package is missing, the file cannot be written, the network cannot be exported, or outputs differ.
     """
     try:
         import onnxruntime
@@ -49,6 +49,7 @@ def export_onnx(
     except ImportError as error:
         raise KpstraError(f"export: {error}: pip install 'kpstra[export]'") from error
 
+    require_writable(path)
     network.eval()
     with torch.no_grad(), _quiet():
         expected = [network(*given.values()) for given in (inputs, *others)]  # also fills what is remembered in eval

@@ -35,6 +35,16 @@ def test_other_outputs_are_refused(tmp_path):
     assert path.read_bytes() == b"before" and len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_file_that_cannot_be_written_is_refused_first(tmp_path):
+    """Not after the minutes that an export takes."""
+    asked = []
+    network = nn.Linear(16, 2)
+    network.register_forward_pre_hook(lambda *_: asked.append(1))
+    with pytest.raises(KpstraError, match="cannot be written: Is a directory"):
+        export_onnx(network, {"images": torch.randn(2, 16)}, [], ("batch",), "y", tmp_path)
+    assert not asked
+
+
 def test_stra(tmp_path):
     """Outputs equal torch's for another batch."""
     network, path = Features().eval(), tmp_path / "x.onnx"
