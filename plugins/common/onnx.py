@@ -41,7 +41,7 @@ def export_onnx(
         The largest difference of an output from torch's, as a share of torch's largest.
 
     Raises:
-        KpstraError: a package is missing, the file cannot be written, the network cannot be exported, or outputs differ.
+        KpstraError: a package is missing, the file cannot be written, the network not exported, or outputs differ.
     """
     try:
         import onnxruntime
