@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result, Row
 from plugins.benchmarks.leaderboard.host import Description
@@ -116,8 +119,9 @@ class OpenGaitHost(Host):
         from .speed.scaling import batch_of, forward, host_models
 
         counted = []
-        with host_models("cpu") as build:
-            for row in rows:
+        with host_models("cpu") as build, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "KP-RPE: .* mean pose")  # the counts do not depend on it
+            for row in tqdm(rows, desc="Counting parameters and operations", disable=None):
                 model = build(row.config, row.overrides())
                 forward(model, batch_of(model, 1, 2))  # what is computed once from the weights is not counted
                 # as plain products: not every torch counts the fused attention of a CPU

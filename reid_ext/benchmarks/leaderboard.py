@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result, Row
 from plugins.benchmarks.leaderboard.host import Description
 
@@ -82,7 +84,8 @@ class TorchreidHost(Host):
     @staticmethod
     def complexities(rows: Sequence[Row]) -> list[Complexity]:
         """Count on networks as the configurations have them, with one image of their size."""
-        return [complexity(cfg.model.name, cfg.data.height, cfg.data.width) for cfg in map(_settings, rows)]
+        counted = tqdm(map(_settings, rows), "Counting parameters and operations", len(rows), disable=None)
+        return [complexity(cfg.model.name, cfg.data.height, cfg.data.width) for cfg in counted]
 
     @staticmethod
     def describe(row: Row) -> Description:
