@@ -11,8 +11,9 @@ INTERRUPTED = GOES_ON
 COUNTS = {
     "identities": "people",
     "train": "of them for training",
+    "validation": "of the others for choosing settings; the rest are tested",
     "sequences": "of each identity",
-    "probes": "of each test identity's sequences",
+    "probes": "of the sequences of each who is not trained on",
     "frames": "of each sequence",
     "seed": "of everything",
     "cameras": "azimuths, evenly over the half circle",
@@ -51,14 +52,15 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the walkers and say what there is."""
     from ..benchmarks.walkers import Settings, write
-    from ..benchmarks.walkers.write import PARTITION
+    from ..benchmarks.walkers.write import PARTITION, VALIDATION
 
     options = vars(args)
     output, workers, chosen = options.pop("output"), options.pop("workers"), Settings(**options)
     frames, sets = write(output, chosen, workers), chosen.partition()
     tests = len(sets["TEST_SET"]) * chosen.sequences
+    validation = f"{chosen.validation} for validation ({VALIDATION}), " if chosen.validation else ""
     print(
-        f"{output}: {frames} frames written; {len(sets['TRAIN_SET'])} training identities, {len(sets['TEST_SET'])} "
-        f"test identities of {chosen.sequences} sequences: {len(sets['PROBE_SET'])} probes, "
+        f"{output}: {frames} frames written; {len(sets['TRAIN_SET'])} training identities, {validation}"
+        f"{len(sets['TEST_SET'])} test identities of {chosen.sequences} sequences: {len(sets['PROBE_SET'])} probes, "
         f"{tests - len(sets['PROBE_SET'])} in the gallery; partition: {output}/{PARTITION}"
     )

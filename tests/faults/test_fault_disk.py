@@ -156,7 +156,7 @@ def test_training_reid(tmp_path, market_root, record):
 
 @pytest.mark.parametrize("package", ["opengait_ext", "reid_ext"])
 def test_walkers(tmp_path, record, package):
-    size = {"opengait_ext": "--sequences 4 --frames 4", "reid_ext": "--crops 2 --cameras 2"}[package]
+    size = {"opengait_ext": "--validation 0 --sequences 4 --frames 4", "reid_ext": "--crops 2 --cameras 2"}[package]
     arguments = program(f"{package} walkers --identities 4 --train 2 {size}", {"--output": tmp_path / "out"})
     done = limited(arguments, 0)
     told(done, f"{package.replace('_', '-')} walkers")

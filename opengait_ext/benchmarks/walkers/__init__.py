@@ -2,7 +2,8 @@
 
 ``<output>/<id>/camid<c>_videoid<v>/seq0/`` holds ``0_sil.pkl``, uint8 (T, 64, 64), and ``1_keypoints.pkl``, float32
 (T, 17, 3), as ``opengait-ext prepare`` would write them; ``partition.json`` the training and test identities
-and the probes, and ``walkers.json`` every setting. All follows from the settings: the same command writes the same
+and the probes, ``partition_validation.json`` the same training identities with others to choose settings on in place of
+the test's, and ``walkers.json`` every setting. All follows from the settings: the same command writes the same
 bytes, a run that was stopped goes on, and other settings in the same folder are refused.
 
 Frames of 128x96 pixels are rendered and go through the very alignment of ``prepare``. Without an alignment error the

@@ -17,19 +17,20 @@ GALLERY = 10  # evaluate_Gait3D reports rank-10
 class Settings:
     """What walkers are made of; the command line's options."""
 
-    identities: int = 140
-    train: int = 80  # of the identities
+    identities: int = 360
+    train: int = 240  # of the identities, the first ones
+    validation: int = 60  # of the others, to choose settings on; the rest are tested
     sequences: int = 8  # of each identity
-    probes: int = 2  # of each test identity's sequences
+    probes: int = 2  # of the sequences of each who is not trained on
     frames: int = 12  # of each sequence
     seed: int = 0
     cameras: int = 3  # azimuths, evenly over the half circle; people walk either way
     view_jitter: float = 10.0  # degrees
-    spread: float = 2.0  # factor on the differences between people
-    clothing: float = 0.2  # 0 plain, 1 coats, bags and thick clothes
-    noise: float = 0.2  # of the silhouettes
+    spread: float = 3.0  # factor on the differences between people
+    clothing: float = 0.0  # 0 plain, 1 coats, bags and thick clothes
+    noise: float = 0.05  # of the silhouettes
     joint_noise: float = 0.005  # standard deviation, as a share of the raw frame's height
-    alignment_error: float = 0.2  # 1 strong
+    alignment_error: float = 0.0  # 1 strong
     train_alignment_error: float | None = None  # of the training sequences; as alignment_error if not given
     raw: bool = False  # Gait3D's raw layout
 
@@ -39,12 +40,13 @@ class Settings:
         Raises:
             KpstraError: counts that give no training or no test; the amounts are checked where they are used.
         """
-        test = self.identities - self.train
-        gallery = test * (self.sequences - self.probes)
+        test, left = self.identities - self.train - self.validation, self.sequences - self.probes
         wrong = {
             f"--train {self.train}: expected at least 1 and fewer than --identities {self.identities}": not 1
             <= self.train
             < self.identities,
+            f"--validation {self.validation}: expected 0, or more that leave some of --identities {self.identities} to "
+            f"test beside --train {self.train}": self.validation < 0 or test < 1,
             f"--identities {self.identities}: expected at most 9999": self.identities > 9999,
             f"--frames {self.frames}: expected 1 to 10000": not 1 <= self.frames <= 10000,
             f"--sequences {self.sequences}: expected at most 1000": self.sequences > 1000,
@@ -52,8 +54,11 @@ class Settings:
             f"--probes {self.probes}: expected at least 1 and fewer than --sequences {self.sequences}": not 1
             <= self.probes
             < self.sequences,
-            f"--identities {self.identities}: {gallery} gallery sequences ({test} test identities of "
-            f"{self.sequences - self.probes}); evaluation needs {GALLERY}": gallery < GALLERY,
+            f"--identities {self.identities}: {test * left} gallery sequences ({test} test identities of {left}); "
+            f"evaluation needs {GALLERY}": test * left < GALLERY,
+            f"--validation {self.validation}: {self.validation * left} gallery sequences; evaluation needs {GALLERY}": (
+                0 < self.validation * left < GALLERY
+            ),
         }
         for message, is_so in wrong.items():
             if is_so:
@@ -78,13 +83,16 @@ class Settings:
         """The camera of a sequence, from 0; probes are spread over all."""
         return (identity + number) % self.cameras
 
-    def partition(self) -> dict[str, list[str]]:
-        """TRAIN_SET, TEST_SET and PROBE_SET; the first sequences of each test identity are probes."""
-        ids = [f"{i + 1:04d}" for i in range(self.identities)]
-        probes = [
-            self.name(i, k).replace("/", "-") for i in range(self.train, self.identities) for k in range(self.probes)
-        ]
-        return {"TRAIN_SET": ids[: self.train], "TEST_SET": ids[self.train :], "PROBE_SET": probes}
+    def partition(self, validation: bool = False) -> dict[str, list[str]]:
+        """TRAIN_SET, TEST_SET and PROBE_SET; the first sequences of each test identity are probes.
+
+        Args:
+            validation: with the people for validation as TEST_SET, instead of those to test.
+        """
+        ids, border = [f"{i + 1:04d}" for i in range(self.identities)], self.train + self.validation
+        tested = range(self.train, border) if validation else range(border, self.identities)
+        probes = [self.name(i, k).replace("/", "-") for i in tested for k in range(self.probes)]
+        return {"TRAIN_SET": ids[: self.train], "TEST_SET": [ids[i] for i in tested], "PROBE_SET": probes}
 
     def error_of(self, identity: int) -> float:
         """The alignment error of an identity's sequences."""

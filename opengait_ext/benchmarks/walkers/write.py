@@ -29,11 +29,11 @@ from .plan import Settings
 RAW_SIZE, SIZE = (128, 96), 64  # height and width of raw frames; height and width of prepared ones
 RECORD = "walkers.json"
 SILHOUETTES, POSES = "2D_Silhouettes", "2D_Poses"
-PARTITION = "partition.json"
+PARTITION, VALIDATION = "partition.json", "partition_validation.json"
 
 
 def write(output: str | Path, settings: Settings, workers: int | None = None) -> int:
-    """Write all sequences that are not there yet, then the partition.
+    """Write all sequences that are not there yet, then the partitions.
 
     Args:
         output: a new folder, or one that was begun with the same settings.
@@ -64,6 +64,8 @@ def write(output: str | Path, settings: Settings, workers: int | None = None) ->
                 frames += count
                 bar.set_postfix_str(f"{frames / (time.monotonic() - started):.0f} frames/s", refresh=False)
                 bar.update()
+        if settings.validation:
+            write_partition(output / VALIDATION, settings.partition(validation=True), overwrite=True)
         write_partition(output / PARTITION, settings.partition(), overwrite=True)
     return frames
 

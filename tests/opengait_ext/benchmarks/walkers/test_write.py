@@ -16,7 +16,7 @@ from opengait_ext.data.body import count_body
 from opengait_ext.data.prepare import prepare
 from plugins.benchmarks.walkers import Alignment, alignment_errors, displace
 
-SMALL = "--identities 7 --train 3 --sequences 4 --probes 1 --frames 8 --workers 2 --alignment-error 0".split()
+SMALL = "--identities 7 --train 3 --validation 0 --sequences 4 --probes 1 --frames 8 --workers 2 --noise 0.2".split()
 NAMES = ("0_sil.pkl", "1_keypoints.pkl")
 
 
@@ -75,6 +75,17 @@ def test_layout_partition_and_settings(data, tmp_path, capsys):
         == 0
     )
     assert "LOOK" not in capsys.readouterr().out and sheet.stat().st_size
+
+
+def test_people_for_validation_are_neither_trained_on_nor_tested(tmp_path, data, capsys):
+    output = make(tmp_path / "data", "--identities", "11", "--validation", "4")
+    test, validation = (json.loads((output / f"partition{end}.json").read_text()) for end in ("", "_validation"))
+    assert test["TRAIN_SET"] == validation["TRAIN_SET"] == ["0001", "0002", "0003"]
+    assert validation["TEST_SET"] == ["0004", "0005", "0006", "0007"] and len(validation["PROBE_SET"]) == 4
+    assert test["TEST_SET"] == ["0008", "0009", "0010", "0011"]
+    assert {name[:4] for name in test["PROBE_SET"]} == set(test["TEST_SET"])
+    assert "3 training identities, 4 for validation (partition_validation.json), 4 test" in capsys.readouterr().out
+    assert not (data / "partition_validation.json").exists()
 
 
 def test_without_an_error_it_is_what_prepare_makes_of_the_raw_frames(data, tmp_path, capsys):
@@ -167,6 +178,9 @@ def test_other_settings_and_foreign_folders_are_refused(data, tmp_path, capsys):
     ("options", "message"),
     [
         (["--train", "7"], "--train 7"),
+        (["--validation", "4"], "--validation 4: expected 0, or more that leave some of --identities 7 to test"),
+        (["--validation", "-1"], "--validation -1"),
+        (["--validation", "2", "--identities", "9"], "--validation 2: 6 gallery sequences"),
         (["--probes", "4"], "--probes 4"),
         (["--sequences", "2"], "4 gallery sequences"),
         (["--frames", "0"], "--frames 0"),
