@@ -20,9 +20,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from plugins.common.numerics import first_nonfinite
 from plugins.errors import KpstraError, plain
+from plugins.keypoints.joints import JOINTS
 
 from .data.checks import doubts
-from .data.prepare.poses import JOINTS
 from .data.safe_pickle import read_array
 from .training.restore import UNSEEN, quiet, restore
 from .training.session import session

@@ -13,6 +13,7 @@ HOSTS = ("torchreid", "opengait", "modeling", "data", "evaluation", "utils", *PA
 ONLY = {  # room: what it may import beside the standard library and itself
     "plugins.kprpe": ("torch", "numpy", "plugins.errors"),
     "plugins.stra": ("torch", "numpy", "plugins.errors"),
+    "plugins.keypoints": ("numpy", "plugins.errors", "plugins.common.files"),
 }
 LAZILY = {"plugins.kprpe.draw": ("matplotlib",)}  # in a function, for who calls it: nothing else of the room needs it
 LAST = ("commands", "benchmarks")  # rooms that others do not import
@@ -28,7 +29,7 @@ def told(imports):
 
 
 @pytest.mark.parametrize("room", ONLY)
-def test_a_pure_room_imports_torch_and_numpy_only(room):
+def test_a_pure_room_imports_little(room):
     """matplotlib is allowed to the pictures, inside a function or for type checkers."""
     strays = [
         found

@@ -13,7 +13,8 @@ from typing import NamedTuple, TypeVar
 import cv2
 import numpy as np
 
-CONFIDENT = 0.5  # the least score of a joint that is looked at
+from plugins.keypoints.joints import CONFIDENT, FACE, SHOULDERS, part_heights
+
 NEAR = 3 / 64  # of the image's height: how far beside the silhouette a joint may lie and still be on the person
 APART = 2 / 64  # of the image's height: the least distance in x at which left and right can be told apart
 UPRIGHT = 0.75  # greatest width of a silhouette that stands or walks, in its heights
@@ -25,7 +26,6 @@ FACE_DIFFERENCE = 0.2  # of mean scores
 SCORE_LIMIT = 1.5  # heat maps exceed 1 a little
 CHECKED = 16  # frames of a sequence, at most
 
-FACE, HEAD, SHOULDERS, HIPS, ANKLES = slice(0, 3), slice(0, 5), slice(5, 7), slice(11, 13), slice(15, 17)
 PAIRS = {"ears": 3, "elbows": 7, "wrists": 9, "hips": 11, "knees": 13}  # the left joint; the right one follows
 Item = TypeVar("Item")
 
@@ -71,14 +71,8 @@ def _on_body(images: np.ndarray, xy: np.ndarray, sure: np.ndarray) -> int:
 
 def _count_upright(images: np.ndarray, y: np.ndarray, sure: np.ndarray, counts: Counter) -> None:
     """Frames in which head, hips and ankles are known and the silhouette stands; and of these, where they go down."""
-    known = np.ones(len(images), bool)
-    heights = []
-    for part in (HEAD, HIPS, ANKLES):
-        n = sure[:, part].sum(1)
-        known &= n > 0
-        heights.append((y[:, part] * sure[:, part]).sum(1) / np.maximum(n, 1))
+    known, (head, hips, ankles) = part_heights(y, sure)
     known &= _extent(images.any(1)) <= UPRIGHT * _extent(images.any(2))
-    head, hips, ankles = heights
     spread = np.where(sure, y, -np.inf).max(1) - np.where(sure, y, np.inf).min(1)
     known &= spread >= LONG * images.shape[1]
     counts["frames upright"] += int(known.sum())

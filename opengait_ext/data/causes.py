@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .body import CONFIDENT, WELL, count_body, shares
+from plugins.keypoints.joints import CONFIDENT
+
+from .body import WELL, count_body, shares
 
 Frame = tuple[np.ndarray, np.ndarray]  # silhouette (H, W) uint8; joints (17, 3): x, y in its pixels, score
 Undo = Callable[[np.ndarray, np.ndarray], np.ndarray]

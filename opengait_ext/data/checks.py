@@ -11,12 +11,12 @@ import numpy as np
 from torch import nn, optim
 
 from plugins.errors import KpstraError
+from plugins.keypoints.joints import JOINTS
 
 from .body import count_body, evenly, judge
 from .causes import likely_cause
 from .layout import find_sequences
 from .pixels import count_pixels, judge_pixels
-from .prepare.poses import JOINTS
 
 SAMPLED, FRAMES = 8, 16  # sequences, and frames of each, that are looked at before a run
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from plugins.common.numerics import first_nonfinite
 from plugins.errors import KpstraError
-
-from .prepare.poses import JOINTS
+from plugins.keypoints.joints import JOINTS
 
 
 def check_modalities(modalities: Sequence[np.ndarray], paths: Sequence[str | Path]) -> None:

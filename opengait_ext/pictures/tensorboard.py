@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from plugins.kprpe import KPRPEHandle, WindowedKeypointRPE
+from plugins.pictures.overlay import draw_frame
 
 from .bias import first_window_bias
-from .overlay import draw_frame
 
 FRAMES = 8
 

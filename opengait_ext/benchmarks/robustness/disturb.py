@@ -9,8 +9,9 @@ import numpy as np
 
 from plugins.benchmarks.walkers import Alignment, alignment_errors, displace
 from plugins.errors import KpstraError, one_of
+from plugins.keypoints.joints import JOINTS
 
-from ...data.prepare.poses import JOINTS, fill_absent
+from ...data.prepare.poses import fill_absent
 from .crop import crop
 
 STRONG = Alignment.of(1)

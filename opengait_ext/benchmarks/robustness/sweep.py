@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from plugins.errors import KpstraError
+from plugins.keypoints.joints import JOINTS
 
 from ...data.partition import read_partition
-from ...data.prepare.poses import JOINTS
 from ...host.active import ActiveHost
 from ...training.record import scalars
 from ...training.restore import UNSEEN, restore

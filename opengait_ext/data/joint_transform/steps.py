@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from plugins.errors import KpstraError
+from plugins.keypoints.joints import FLIPPED_JOINTS
 
-FLIPPED_JOINTS = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15])  # COCO-17, left <-> right
 Pair = tuple[np.ndarray, np.ndarray]
 
 

@@ -28,11 +28,12 @@ from typing import Any
 import numpy as np
 
 from plugins.errors import KpstraError
+from plugins.keypoints.joints import CONFIDENT, JOINTS
 
-from ..body import CONFIDENT, count_body, evenly
+from ..body import count_body, evenly
 from ..layout import check_output, find_sequences
 from ..safe_pickle import read_array
-from .poses import JOINTS, fill_absent, place
+from .poses import fill_absent, place
 from .report import summary
 from .run import Written, run
 from .sample import FRAMES, SEQUENCES, Sample

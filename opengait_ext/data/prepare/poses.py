@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from plugins.keypoints.joints import JOINTS
+
 from .files import read_bytes
 
-JOINTS = 17
 VALUES = 2 + 3 * JOINTS
 
 POSE_RULES = {

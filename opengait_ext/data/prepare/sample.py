@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from plugins.errors import KpstraError
+from plugins.keypoints.joints import JOINT_SETS, JOINTS
 
 from ..body import WELL, Verdict, count_body, evenly, judge
 from ..causes import Frame, likely_cause
 from ..pixels import count_pixels, judge_pixels
-from .poses import JOINTS, POSE_RULES, VALUES, read_pose
+from .poses import POSE_RULES, VALUES, read_pose
 from .sequence import images_of
 from .silhouettes import MIN_SUM, Dropped, read_silhouette
 
 SEQUENCES, FRAMES = 20, 8
-OTHER_SETS = {18: "OpenPose's 18", 25: "OpenPose's 25", 26: "Halpe's 26", 33: "MediaPipe's 33", 14: "14", 15: "15"}
 
 
 @dataclass
@@ -130,6 +130,6 @@ def _count(path: Path) -> str:
     joints, rest = divmod(values - 2, 3)
     if values == 3 * JOINTS:
         return f": {values} values, the two in front, width and height, are missing"
-    if not rest and joints in OTHER_SETS:
-        return f": {values} values, as of {OTHER_SETS[joints]} joints; COCO's {JOINTS} are needed"
+    if not rest and joints in JOINT_SETS:
+        return f": {values} values, as of {JOINT_SETS[joints].name} joints; COCO's {JOINTS} are needed"
     return f": {values} values, expected {VALUES}"

@@ -13,10 +13,11 @@ import numpy as np
 
 from plugins.common.files import new_folder
 from plugins.common.folders import SCRATCH
+from plugins.keypoints.joints import JOINTS
 
 from ..body import count_body
 from ..layout import has_suffix
-from .poses import JOINTS, fill_absent, place, read_pose
+from .poses import fill_absent, place, read_pose
 from .silhouettes import Dropped, align_silhouette, read_silhouette
 
 FILES = ("0_sil.pkl", "1_keypoints.pkl")  # models read the first modality as silhouettes

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from opengait_ext.data.joint_transform import build_joint_transform
-from opengait_ext.data.joint_transform.steps import FLIPPED_JOINTS, STEPS
+from opengait_ext.data.joint_transform.steps import STEPS
 from plugins.errors import KpstraError
+from plugins.keypoints.joints import FLIPPED_JOINTS
 
 pytest_plugins = ["host_folders"]
 NODES = [

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from opengait_ext.pictures.overlay import draw_frame
-from opengait_ext.pictures.sheet import draw_sheet
 from plugins.errors import KpstraError
+from plugins.pictures.overlay import draw_frame
+from plugins.pictures.sheet import draw_sheet
 
 
 def body():

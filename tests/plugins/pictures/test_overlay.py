@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from opengait_ext.pictures.overlay import draw_frame
+from plugins.pictures.overlay import draw_frame
 
 GREY = np.array([110, 110, 110])
 

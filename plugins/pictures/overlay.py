@@ -1,4 +1,4 @@
-"""Pictures of silhouettes with their joints: one look shows whether keypoints are where they should be."""
+"""Pictures of people with their joints: one look shows whether keypoints are where they should be."""
 
 from __future__ import annotations
 
@@ -28,23 +28,26 @@ LIMBS = (
 SUBPIXEL = 4  # bits of OpenCV's fixed-point coordinates
 
 
-def draw_frame(silhouette: np.ndarray, keypoints: np.ndarray, scale: int = 4) -> np.ndarray:
-    """Draw COCO-17 joints and limbs over a silhouette.
+def draw_frame(image: np.ndarray, keypoints: np.ndarray, scale: int = 4) -> np.ndarray:
+    """Draw COCO-17 joints and limbs over a silhouette or a crop.
 
     The left side is orange, the right side blue, the nose and what joins both sides green. A joint with score 0 is a
     hollow circle, and limbs to it are not drawn.
 
     Args:
-        silhouette: (H, W) uint8.
+        image: (H, W) uint8, or (H, W, 3) RGB.
         keypoints: (17, 3) x, y in pixels (integers are pixel centres) and score.
-        scale: picture pixels of one silhouette pixel.
+        scale: picture pixels of one pixel of the image.
 
     Returns:
         (H * scale, W * scale, 3) uint8, BGR as OpenCV has it.
     """
-    size = (silhouette.shape[1] * scale, silhouette.shape[0] * scale)
-    grey = cv2.resize(np.ascontiguousarray(silhouette), size, interpolation=cv2.INTER_NEAREST)
-    picture = cv2.cvtColor((grey.astype(np.uint16) * GREY // 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    size = (image.shape[1] * scale, image.shape[0] * scale)
+    large = cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_NEAREST)
+    if image.ndim == 3:
+        picture = cv2.cvtColor(large, cv2.COLOR_RGB2BGR)
+    else:
+        picture = cv2.cvtColor((large.astype(np.uint16) * GREY // 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
     finite = np.isfinite(keypoints[:, :2]).all(1)
     sure = finite & (keypoints[:, 2] > 0)
     at = np.where(finite[:, None], (keypoints[:, :2] + 0.5) * scale - 0.5, 0).clip(-4 * max(size), 5 * max(size))

@@ -1,0 +1,1 @@
+"""Pictures of people with their joints, whatever the host."""
