@@ -1,17 +1,23 @@
 """Packaging of kpstra: KP-RPE for OpenGait and StRA for torchreid."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(
+    r'^VERSION = "(.+)"$', (ROOT / "plugins/common/version.py").read_text(encoding="utf-8"), re.MULTILINE
+)[1]
 
 # torchreid declares no dependencies of its own; these are what importing it needs beside torch.
 TORCHREID_NEEDS = ["scipy", "Pillow", "opencv-python-headless", "h5py", "gdown", "Cython"]
 
 setup(
     name="kpstra",
-    version="0.1.0",
+    version=VERSION,
     description="KP-RPE for OpenGait's SwinGait-2D and StRA for torchreid's ResNet50 and MobileNetV2",
-    long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.10",

@@ -1,4 +1,8 @@
-"""Prepare, train, test and draw on the shipped pedestrians."""
+"""Prepare, train, test and draw on the shipped pedestrians.
+
+In the top folder of a kpstra checkout the demo takes the nine real people that are there (tests/data/pets-mini);
+elsewhere it renders walkers first. `--raw` names recordings of your own.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,18 @@ from ..host.options import add_host
 
 CONFIG = "opengait/pets_swingait2d_kprpe"
 PEOPLE = 4
+RENDERED = {"identities": 9, "train": 4, "sequences": 4, "probes": 1, "frames": 20}  # where no pedestrians are
 
 
 def add_arguments(parser: Parser) -> None:
     """Where from, where to, and settings."""
     parser.add_argument("--output", type=Path, default="demo_output/gait", metavar="FOLDER", help="all goes there")
-    parser.add_argument("--raw", type=Path, default=SHIPPED, metavar="FOLDER", help="holds 2D_Silhouettes and 2D_Poses")
+    parser.add_argument(
+        "--raw",
+        type=Path,
+        metavar="FOLDER",
+        help="holds 2D_Silhouettes and 2D_Poses (default: the shipped pedestrians, or else rendered walkers)",
+    )
     add_host(parser)
     parser.add_overrides("trainer_cfg.total_iter=100")
 
@@ -29,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     demo(args.output, args.raw, args.host, args.device, args.overrides)
 
 
-def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[str] = ()) -> None:
+def demo(output: Path, raw: Path | None, host: str, device: str, overrides: Sequence[str] = ()) -> None:
     """Prepare, train, test, draw; print the metrics and where everything is."""
     import numpy as np
 
@@ -46,9 +56,10 @@ def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[st
     from ..training.restore import quiet, restore
     from ..training.session import session
 
-    started, data = time.monotonic(), output / "data"
+    started, data, shipped = time.monotonic(), output / "data", Path(SHIPPED)
+    raw = raw or (shipped if shipped.is_dir() else render(output / "raw"))
     prepare(raw / "2D_Silhouettes", raw / "2D_Poses", data)
-    overrides = [f"data_cfg.dataset_root={data}", *overrides]
+    overrides = [*fitting(raw, data), *overrides]
     settings = recipe(CONFIG, overrides)
     options = {"host": host, "device": device, "workdir": str(output), "overrides": overrides}
     launch(Run(CONFIG, "train", **options))
@@ -78,3 +89,27 @@ def demo(output: Path, raw: Path, host: str, device: str, overrides: Sequence[st
         ("TensorBoard", folder / "summary"),
     ):
         print(f"  {what}: {where}")
+
+
+def render(raw: Path) -> Path:
+    """Render walkers in Gait3D's raw layout and return their folder."""
+    from ..benchmarks.walkers import Settings, write
+
+    print(f"{SHIPPED}: not here, as outside a kpstra checkout: rendered walkers take their place", flush=True)
+    write(raw, Settings(**RENDERED, raw=True))
+    return raw
+
+
+def fitting(raw: Path, data: Path) -> list[str]:
+    """Return the settings that fit the configuration to the prepared data."""
+    from ..data.layout import find_sequences
+    from ..data.partition import read_partition, split, write_partition
+    from ..settings.load import recipe
+    from ..settings.own_data import PARTITION, settings_for
+
+    if raw == Path(SHIPPED):
+        return [f"data_cfg.dataset_root={data}"]
+    given = raw / PARTITION
+    sets = read_partition(given) if given.is_file() else split(find_sequences(data, ".pkl", "--raw"), "0.5", "1")
+    write_partition(data / PARTITION, sets, overwrite=True)
+    return settings_for(data, recipe(CONFIG))

@@ -19,6 +19,7 @@ from ..errors import KpstraError, nearest, plain
 from .arguments import Parser, plain_text
 from .processes import plain_endings
 from .ranks import first_to_tell
+from .version import VERSION
 
 GOES_ON = "the same command goes on from there"
 
@@ -64,6 +65,7 @@ class Program:
         lines = [
             f"usage: {self.name} COMMAND [options]",
             f"       {self.name} [options of {self.default}]",
+            f"       {self.name} --version",
             "",
             textwrap.fill(self.about, 80),
             "",
@@ -78,6 +80,9 @@ class Program:
         argv = list(sys.argv[1:] if argv is None else argv)
         if argv[:1] in (["-h"], ["--help"]):
             print(self.help())
+            return 0
+        if argv[:1] == ["--version"]:
+            print(f"{self.name}, kpstra {VERSION}")
             return 0
         named = bool(argv) and argv[0] in self.names()
         command = argv.pop(0) if named else self.default

@@ -13,6 +13,7 @@ from opengait_ext.__main__ import PROGRAM as GAIT
 from plugins.__main__ import PROGRAM as PLUGINS
 from plugins.common import cli
 from plugins.common.cli import Program
+from plugins.common.version import VERSION
 from plugins.errors import KpstraError
 from reid_ext.__main__ import PROGRAM as REID
 
@@ -69,6 +70,8 @@ def test_commands_and_their_status(program, capsys):
     assert list(program.parsers()) == ["go", "nested-one in"]
     assert program.main(["--help"]) == 0
     assert "go          Go.\n" in capsys.readouterr().out
+    assert program.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"p, kpstra {VERSION}\n"
 
 
 @pytest.mark.parametrize(
