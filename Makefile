@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # Two cores that are shared: threads that wait must not spin.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test test-all test-gpu lint clean
+.PHONY: demo docs reference test test-all test-gpu lint clean
 
 $(STAMP): setup.py
 	$(PYTHON) -m venv $(VENV)
@@ -33,5 +33,16 @@ test-all: lint
 test-gpu: $(STAMP)
 	$(BIN)/python -m pytest -m gpu
 
+reference: $(STAMP)  # the generated pages: commands, settings, models
+	$(BIN)/python -m opengait_ext reference
+	$(BIN)/python -m reid_ext reference
+	$(BIN)/python -m plugins reference
+	$(BIN)/python -m opengait_ext leaderboard models
+	$(BIN)/python -m reid_ext leaderboard models
+
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/python -m mkdocs build --strict
+
 clean:
-	rm -rf demo_output build *.egg-info
+	rm -rf demo_output build site *.egg-info

@@ -29,8 +29,8 @@ setup(
     package_data={
         "kpstra_configs": ["*.yaml", "reid/*.yaml", "opengait/*.yaml"],
         "plugins": ["py.typed"],
-        "reid_ext": ["py.typed"],
-        "opengait_ext": ["py.typed", "host/embedded/**/*.py", "host/embedded/**/*.yaml"],
+        "reid_ext": ["py.typed", "settings/*.yaml"],
+        "opengait_ext": ["py.typed", "settings/*.yaml", "host/embedded/**/*.py", "host/embedded/**/*.yaml"],
     },
     install_requires=["torch>=2.8", "numpy", "PyYAML", "filelock>=3.30"],
     extras_require={
@@ -57,6 +57,7 @@ setup(
         "tools": ["matplotlib", "tqdm"],
         "toy": ["scikit-learn", "opencv-python-headless", "matplotlib", "tqdm"],
         "export": ["onnx", "onnxscript", "onnxruntime"],
+        "docs": ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.26,<2"],
         "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "tox"],
     },
     entry_points={"console_scripts": ["reid-ext=reid_ext.__main__:main", "opengait-ext=opengait_ext.__main__:main"]},

@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from ...common.files import atomic_write
+from ...common.pages import line, write_part
 from ...common.settings import known_keys, read_yaml
 from ...errors import KpstraError
 from .host import Complexity, Host
@@ -32,13 +32,7 @@ def write_models(host: type[Host], configs: Path, page: Path, count: Count | Non
     """
     rows = models(host, configs)
     counted = dict(zip((row.name for row in rows), (count or host.complexities)(rows), strict=True))
-    begin, end = (f"<!-- {mark} of {host.program} models -->" for mark in ("begin", "end"))
-    text = page.read_text(encoding="utf-8") if page.is_file() else "# Models\n"
-    before, _, rest = text.partition(begin)
-    part = "\n".join([begin, *host_part(host, configs, rows, counted), end])
-    parts = (before.strip(), part, rest.partition(end)[2].strip())
-    with atomic_write(page, "w") as stream:
-        stream.write("\n\n".join(filter(None, parts)) + "\n")
+    write_part(page, "# Models\n", f"{host.program} models", host_part(host, configs, rows, counted))
     return len(rows)
 
 
@@ -95,11 +89,6 @@ def cells(host: type[Host], row: Row, complexity: Complexity) -> list[str]:
         f"{complexity.parameters / 1e6:.4g}",
         f"{complexity.macs / 1e9:.4g}",
     ]
-
-
-def line(texts: Sequence[str]) -> str:
-    """Return a line of a Markdown table."""
-    return f"| {' | '.join(text.replace('|', '&#124;') for text in texts)} |"
 
 
 def what(path: Path) -> str:
