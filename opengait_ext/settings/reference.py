@@ -60,7 +60,7 @@ def setting_lines() -> list[str]:
         )
     lines = ["## Gait, in OpenGait's YAML", ""]
     lines += [
-        "`opengait-ext config NAME [key=value ...]` prints a whole configuration; `key=value` behind a command sets one."
+        "`opengait-ext config NAME [key=value ...]` prints a configuration; `key=value` behind a command sets one."
     ]
     lines += ["Defaults are OpenGait's where a configuration says nothing.", ""]
     for section, heading in HEADINGS.items():
