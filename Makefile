@@ -30,8 +30,14 @@ test-all: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not gpu'
 	$(BIN)/python -m tox run
 
-test-gpu: $(STAMP)
-	$(BIN)/python -m pytest -m gpu
+# With GPU_PYTHON=python3 on what that Python has installed, torch among it; the page comes in any case.
+GPU_PYTHON ?= $(BIN)/python
+GPU_PAGE ?= build/gpu
+test-gpu: $(if $(filter $(BIN)/%,$(GPU_PYTHON)),$(STAMP))
+	$(GPU_PYTHON) -m pytest -m gpu -n 4 tests/gpu; tested=$$?; \
+	for program in plugins opengait_ext reid_ext; do \
+		$(GPU_PYTHON) -m $$program bench gpu --folder $(GPU_PAGE) || exit 1; \
+	done; exit $$tested
 
 reference: $(STAMP)  # the generated pages: commands, settings, models
 	$(BIN)/python -m opengait_ext reference

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+from plugins.benchmarks.gpu.tables import add_gpu_options, run_tables
 from plugins.benchmarks.speed.report import add_report_options, at_least, present
 from plugins.common.arguments import Parser
 
@@ -50,9 +52,17 @@ def add_arguments(parser: Parser) -> None:
     add_report_options(load, repeats=None)
     load.set_defaults(repeats=1)
 
+    gpu = commands.add_parser("gpu", help="SwinGait-2D's images per second and memory on a GPU, onto one page")
+    add_host(gpu, device=False)
+    add_gpu_options(gpu)
+
 
 def run(args: argparse.Namespace) -> None:
     """Measure and report."""
+    if args.what == "gpu":
+        from ..benchmarks.speed import gpu
+
+        return run_tables(args, {"swingait": partial(gpu.run, host=args.host)})
     import cv2
 
     at_least(repeats=(args.repeats, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from plugins.benchmarks.gpu.tables import add_gpu_options, run_tables
 from plugins.benchmarks.speed.report import add_report_options, at_least, present
 from plugins.common.arguments import Parser
 from plugins.common.devices import add_device, usable
@@ -26,9 +27,15 @@ def add_arguments(parser: Parser) -> None:
     ranking.add_argument("--gallery", type=int, default=15913, metavar="N", help="images")
     add_report_options(ranking)
 
+    add_gpu_options(commands.add_parser("gpu", help="images per second and memory on a GPU, onto one page"))
+
 
 def run(args: argparse.Namespace) -> None:
     """Measure and report."""
+    if args.what == "gpu":
+        from ..benchmarks.speed import gpu
+
+        return run_tables(args, {"networks": gpu.run})
     from ..benchmarks.speed import networks, ranking
 
     if args.what == "networks":

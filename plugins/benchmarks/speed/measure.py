@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -10,17 +11,27 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+LEAST = 3  # rounds of runs that are too slow for all of theirs
 
-def interleaved(runs: Mapping[str, Callable[[], object]], repeats: int, label: str) -> dict[str, list[float]]:
-    """Time every run in turn, ``repeats`` times after one warm-up; return the seconds of each."""
+
+def interleaved(
+    runs: Mapping[str, Callable[[], object]], repeats: int, label: str, warm_up: int = 1, limit: float = math.inf
+) -> dict[str, list[float]]:
+    """Time every run in turn, ``repeats`` times after ``warm_up`` rounds; return the seconds of each.
+
+    After ``limit`` seconds no further round begins, but three are timed in any case (or ``repeats``, if fewer).
+    """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for repeat in tqdm(range(repeats + 1), desc=label, leave=False):
+    began = time.perf_counter()
+    for repeat in tqdm(range(-warm_up, repeats), desc=label, leave=False):
+        if repeat >= LEAST and time.perf_counter() - began > limit:
+            break
         for name, run in runs.items():
             _synchronize()
             start = time.perf_counter()
             run()
             _synchronize()
-            if repeat:
+            if repeat >= 0:
                 seconds[name].append(time.perf_counter() - start)
     return seconds
 
