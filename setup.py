@@ -56,6 +56,7 @@ setup(
         ],
         "tools": ["matplotlib", "tqdm"],
         "toy": ["scikit-learn", "opencv-python-headless", "matplotlib", "tqdm"],
+        "bodies": ["anny>=0.6,<0.7", "roma>=1.5", "trimesh>=4", "safetensors>=0.4"],  # `walkers --bodies anny`
         "export": ["onnx", "onnxscript", "onnxruntime"],
         "docs": ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.26,<2"],
         "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "tox"],

@@ -30,6 +30,8 @@ AMOUNTS = {
 
 def add_arguments(parser: Parser) -> None:
     """The walkers' settings."""
+    from plugins.benchmarks.walkers import BODIES
+
     from ..benchmarks.walkers import Settings
     from ..benchmarks.walkers import __doc__ as about
 
@@ -44,6 +46,15 @@ def add_arguments(parser: Parser) -> None:
         type=float,
         metavar="X",
         help="of the training sequences (default: as --alignment-error)",
+    )
+    parser.add_argument(
+        "--joint-errors",
+        type=float,
+        metavar="X",
+        help="a pose network's: coarse, missed and swapped joints; 1 usual (default: 0 with simple bodies, else 1)",
+    )
+    parser.add_argument(
+        "--bodies", default=Settings.bodies, metavar="NAME", help=f"{' or '.join(BODIES)} (kpstra[bodies])"
     )
     parser.add_argument("--raw", action="store_true", help="write 2D_Silhouettes/ and 2D_Poses/ for `prepare`")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")

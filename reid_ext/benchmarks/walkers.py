@@ -12,12 +12,13 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from plugins.benchmarks.walkers import Identity, Outfit, Scene, Sequence, render_colours
+from plugins.benchmarks.walkers import BODIES, Outfit, Scene, Sequence, render_colours, require_bodies
 from plugins.common.folders import claim, scratch
 from plugins.errors import KpstraError
 
@@ -42,6 +43,7 @@ class Settings:
     clothing: float = 0.5  # 0 plain, 1 coats, bags and thick clothes
     light: float = 1.0  # differences of light, blur and grain
     alignment_error: float = 0.3  # of the crops' boxes, 1 strong
+    bodies: str = "simple"  # or anny
 
     def check(self) -> None:
         """Check the counts and amounts.
@@ -65,7 +67,12 @@ class Settings:
         for message, is_so in wrong.items():
             if is_so:
                 raise KpstraError(message)
+        require_bodies(self.bodies)
         self.crop(0, 0, 0)
+
+    def as_json(self) -> dict[str, Any]:
+        """All settings, as ``walkers.json`` holds them; simple bodies are left out, as they once were."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("bodies", "simple")}
 
     def files(self, identity: int) -> dict[str, tuple[int, int]]:
         """The files of an identity, below :data:`BASE`, and the camera and number of each."""
@@ -91,7 +98,8 @@ class Settings:
         )
         place = self.seed * CAMERAS + camera
         scene = Scene.sample(int(rng.integers(2**31)), place, self.light)
-        return render_colours(Identity.sample(person, self.spread), Outfit.sample(person), sequence, scene)[0][0]
+        identity = BODIES[self.bodies].sample(person, self.spread)
+        return render_colours(identity, Outfit.sample(person), sequence, scene)[0][0]
 
 
 def write(output: Path, settings: Settings) -> int:
@@ -102,7 +110,7 @@ def write(output: Path, settings: Settings) -> int:
     """
     settings.check()
     written = 0
-    with claim(output, asdict(settings), record="walkers.json", alone=True), scratch(output) as partial:
+    with claim(output, settings.as_json(), record="walkers.json", alone=True), scratch(output) as partial:
         for folder in (TRAIN, QUERY, GALLERY):
             (output / BASE / folder).mkdir(parents=True, exist_ok=True)
         for identity in tqdm(range(settings.identities), unit="id", desc="walkers", dynamic_ncols=True):

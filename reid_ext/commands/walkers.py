@@ -20,6 +20,7 @@ OPTIONS = {
     "clothing": "0 plain, 1 coats, bags, thick clothes",
     "light": "differences of light, blur and grain",
     "alignment-error": "of the crops' boxes, 1 strong",
+    "bodies": "simple or anny (kpstra[bodies])",
 }
 
 
@@ -32,7 +33,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="a new folder, or one to continue")
     for option, text in OPTIONS.items():
         default = getattr(Settings, option.replace("-", "_"))
-        metavar = "N" if isinstance(default, int) else "X"
+        metavar = {int: "N", float: "X", str: "NAME"}[type(default)]
         parser.add_argument(f"--{option}", type=type(default), default=default, metavar=metavar, help=text)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from plugins.benchmarks.walkers import Identity, Sequence
+from plugins.benchmarks.walkers import BODIES, Identity, Sequence, require_bodies
 from plugins.errors import KpstraError
 
 GALLERY = 10  # evaluate_Gait3D reports rank-10
@@ -33,6 +33,8 @@ class Settings:
     alignment_error: float = 0.0  # 1 strong
     train_alignment_error: float | None = None  # of the training sequences; as alignment_error if not given
     raw: bool = False  # Gait3D's raw layout
+    bodies: str = "simple"  # or anny
+    joint_errors: float | None = None  # of a pose network, 1 usual; none for simple bodies, 1 for others if not given
 
     def check(self) -> None:
         """Check the counts.
@@ -63,13 +65,20 @@ class Settings:
         for message, is_so in wrong.items():
             if is_so:
                 raise KpstraError(message)
+        require_bodies(self.bodies)
         for identity in (0, self.train):
             self.sequence(identity, 0)
         self.identity(0)
 
     def as_json(self) -> dict[str, Any]:
         """All settings, as ``walkers.json`` holds them."""
-        return {"format": 1, **asdict(self), "train_alignment_error": self.error_of(0)}
+        settings = {"format": 1, **asdict(self), "train_alignment_error": self.error_of(0)}
+        bodies = {"bodies": self.bodies, "joint_errors": self.found_with()}
+        for name, plain in (("bodies", "simple"), ("joint_errors", 0.0)):  # plain ones are left out, as they once were
+            settings.pop(name)
+            if bodies[name] != plain:
+                settings[name] = bodies[name]
+        return settings
 
     def names(self) -> list[str]:
         """``<id>/<type>/<view>`` of all sequences; identities count from 0001, training ones first."""
@@ -99,9 +108,14 @@ class Settings:
         given = self.train_alignment_error
         return given if identity < self.train and given is not None else self.alignment_error
 
+    def found_with(self) -> float:
+        """The errors with which joints are found: ``Sequence.joint_errors``."""
+        return float(self.bodies != "simple") if self.joint_errors is None else self.joint_errors
+
     def identity(self, identity: int) -> Identity:
         """Draw the person of an index."""
-        return Identity.sample(int(np.random.default_rng([self.seed, 0, identity]).integers(2**31)), self.spread)
+        seed = int(np.random.default_rng([self.seed, 0, identity]).integers(2**31))
+        return BODIES[self.bodies].sample(seed, self.spread)
 
     def sequence(self, identity: int, number: int) -> Sequence:
         """Draw the nuisances of an identity's sequence."""
@@ -116,5 +130,6 @@ class Settings:
             clothing=self.clothing,
             noise=self.noise,
             joint_noise=self.joint_noise,
+            joint_errors=self.found_with(),
             alignment=self.error_of(identity),
         )

@@ -45,7 +45,13 @@ def body_parts(view: View, identity: Identity, sequence: Sequence) -> list[Part]
         limb("skin", f"{side}_wrist", f"{side}_hand", 0.016, 0.014, unit)
         limb("upper", f"{side}_shoulder", "neck", 0.030, 0.022)
     limb("skin", "chest", "head", 0.030, 0.028, unit * identity.girth**0.5)
-    parts += [*_trunk(view, identity, cloth), *_head(view, identity)]
+    parts += [*_trunk(view, identity, cloth), *_head(view, identity), *worn(view, identity, sequence)]
+    return parts
+
+
+def worn(view: View, identity: Identity, sequence: Sequence) -> list[Part]:
+    """Return the coat and the bag, if there are any."""
+    parts = []
     if sequence.coat:
         parts.append(_coat(view, identity, sequence))
     if sequence.bag:

@@ -19,6 +19,12 @@ class View(NamedTuple):
     points: dict[str, np.ndarray]  # name -> (T, 3)
     axes: np.ndarray  # (T, 3, 3): the body's forward, left and up as (x, y, z) for one metre
     scale: float  # pixels of a metre
+    height: float  # metres, of the person
+    centre: np.ndarray  # (3,) where the camera sees the middle of the person's height, above the walk's origin
+
+    def see(self, points: np.ndarray) -> np.ndarray:
+        """Return more points (T, N, 3) forward, left, up in metres as seen, (T, N, 3)."""
+        return (points - (0.0, 0.0, self.height / 2)) @ self.axes + self.centre
 
 
 def look(points: Points, identity: Identity, sequence: Sequence, size: tuple[int, int]) -> View:
@@ -35,4 +41,4 @@ def look(points: Points, identity: Identity, sequence: Sequence, size: tuple[int
     middle = np.array([0.0, 0.0, identity.height / 2])
     centre = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2, 0.0])
     seen = {name: np.einsum("ti,tij->tj", point - middle, axes) + centre for name, point in points.items()}
-    return View(seen, axes, scale)
+    return View(seen, axes, scale, identity.height, centre)

@@ -8,43 +8,9 @@ import numpy as np
 
 from ...errors import KpstraError
 from .identity import Identity
-from .render import SHIFT, figure, fixed_point
+from .outfit import Outfit
+from .render import figure
 from .sequence import Sequence
-
-CLOTH = ((40, 42, 48), (225, 225, 220), (150, 35, 40), (45, 70, 130), (70, 105, 65), (185, 155, 105))
-TROUSERS = ((35, 36, 42), (50, 62, 95), (120, 110, 90), (150, 150, 152))
-SKIN = ((236, 198, 170), (198, 148, 112), (120, 80, 58))
-HAIR = ((28, 24, 22), (95, 62, 38), (190, 160, 105), (150, 150, 150))
-SHOES = ((30, 28, 28), (210, 210, 210))
-
-
-@dataclass(frozen=True)
-class Outfit:
-    """What an identity wears; RGB, 0 to 255. There are few colours, so that many identities share theirs."""
-
-    upper: tuple[int, int, int]
-    lower: tuple[int, int, int]
-    skin: tuple[int, int, int]
-    hair: tuple[int, int, int]
-    shoes: tuple[int, int, int]
-    bag: tuple[int, int, int]
-    sleeves: bool  # long
-    trousers: bool  # long
-
-    @classmethod
-    def sample(cls, seed: int) -> Outfit:
-        """Draw an outfit; the same seed gives the same one."""
-        rng = np.random.default_rng([seed, 6])
-        pick = [palette[rng.integers(len(palette))] for palette in (CLOTH, TROUSERS, SKIN, HAIR, SHOES, CLOTH)]
-        return cls(*pick, sleeves=bool(rng.random() < 0.6), trousers=bool(rng.random() < 0.8))
-
-    def colour(self, part: str) -> tuple[int, int, int]:
-        """The colour of a body part."""
-        if part == "sleeve":
-            return self.upper if self.sleeves else self.skin
-        if part == "calf":
-            return self.lower if self.trousers else self.skin
-        return getattr(self, part)
 
 
 @dataclass(frozen=True)
@@ -94,25 +60,19 @@ def render_colours(
 
     if scene.brightness <= 0 or scene.grain < 0 or scene.blur < 0:
         raise KpstraError(f"walkers: {scene}: expected a positive brightness and no negative blur or grain")
-    parts, joints = figure(identity, sequence, frames, size)
-    depth = np.stack([part.depth for part in parts])  # P, T
-    far = (depth - depth.mean(0)).clip(-0.3, 0.1)  # what is farther is darker
-    polygons = [fixed_point(part.polygon) for part in parts]
+    body = figure(identity, sequence, frames, size)
     rng = np.random.default_rng([sequence.seed, 9])
     crops = np.empty((frames, *size, 3), np.uint8)
     fall = np.linspace(1.06, 0.92, size[0], dtype=np.float32)[:, None, None]  # light comes from above
     for t in range(frames):
         picture = _background(scene.background, rng.integers(1000), size)
-        for index in np.argsort(depth[:, t], kind="stable"):
-            shade = 1 + 0.8 * far[index, t]
-            colour = tuple(shade * c for c in outfit.colour(parts[index].colour))
-            cv2.fillConvexPoly(picture, polygons[index][t], colour, cv2.LINE_AA, SHIFT)
+        body.shape.paint(picture, t, outfit)
         light = picture * np.float32(scene.brightness) * np.array(scene.tint, np.float32) * fall
         if scene.blur > 0.2:
             light = cv2.GaussianBlur(light, (0, 0), scene.blur)
         light += scene.grain * rng.standard_normal(light.shape, np.float32)
         crops[t] = light.round().clip(0, 255)
-    return crops, joints.astype(np.float32)
+    return crops, body.found.astype(np.float32)
 
 
 def _background(place: int, moment: int, size: tuple[int, int]) -> np.ndarray:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ...errors import KpstraError
 from .alignment import alignment_errors, move, similarities
-from .body import Part, body_parts
-from .camera import look
+from .body import body_parts
+from .camera import View, look
 from .gait import walk
 from .identity import Identity
 from .joints import coco_joints
+from .mesh_identity import MeshIdentity
 from .noise import spoil
+from .pieces import Pieces, Shape
+from .pose_errors import pose_errors
 from .sequence import Sequence
-
-SHIFT = 4  # bits of OpenCV's fixed-point coordinates
 
 
 def render(
@@ -36,39 +39,43 @@ def render(
     Raises:
         KpstraError: no frames, or frames of less than 16 pixels.
     """
-    parts, joints = figure(identity, sequence, frames, size)
-    silhouettes = draw(parts, frames, size)
-    spoil(silhouettes, joints, sequence.noise, sequence.seed)
-    return silhouettes, joints.astype(np.float32)
+    body = figure(identity, sequence, frames, size)
+    silhouettes = np.zeros((frames, *size), np.uint8)
+    for t, image in enumerate(silhouettes):
+        body.shape.draw(image, t)
+    spoil(silhouettes, body.joints, sequence.noise, sequence.seed)
+    return silhouettes, body.found.astype(np.float32)
 
 
-def figure(identity: Identity, sequence: Sequence, frames: int, size: tuple[int, int]) -> tuple[list[Part], np.ndarray]:
-    """Return the body's parts and the joints (T, 17, 3) in pixels, misaligned as the sequence says."""
+def stand(identity: Identity, sequence: Sequence, frames: int, size: tuple[int, int]) -> tuple[Shape, View]:
+    """Return the walking body in the picture, and the points of it as seen."""
+    if isinstance(identity, MeshIdentity):
+        from .mesh import stand_mesh
+
+        return stand_mesh(identity, sequence, frames, size)
+    view = look(walk(identity, sequence, frames), identity, sequence, size)
+    return Pieces(body_parts(view, identity, sequence)), view
+
+
+class Figure(NamedTuple):
+    """A body in the picture, and its joints (T, 17, 3): x, y in pixels, score."""
+
+    shape: Shape
+    joints: np.ndarray  # with the sequence's joint_noise
+    found: np.ndarray  # and with its joint_errors
+
+
+def figure(identity: Identity, sequence: Sequence, frames: int, size: tuple[int, int]) -> Figure:
+    """Return the body and its joints, misaligned as the sequence says."""
     if frames < 1 or min(size) < 16:
         raise KpstraError(f"walkers: {frames} frames of {size[0]}x{size[1]}: expected at least 1 of at least 16x16")
-    view = look(walk(identity, sequence, frames), identity, sequence, size)
-    parts = body_parts(view, identity, sequence)
+    shape, view = stand(identity, sequence, frames, size)
     joints = coco_joints(view, sequence.seed, sequence.joint_noise * size[0])
+    profile = view.axes[:, 0, 0] / view.scale
+    found = pose_errors(joints, view.height * view.scale, profile, sequence.joint_errors, sequence.seed)
     errors = alignment_errors(sequence.alignment, sequence.seed, frames)
     if (errors != (0, 0, 1, 0)).any():
         matrices = similarities(errors, size)
-        parts = [part._replace(polygon=move(part.polygon, matrices)) for part in parts]
-        joints[..., :2] = move(joints[..., :2], matrices)
-    return parts, joints
-
-
-def draw(parts: list[Part], frames: int, size: tuple[int, int]) -> np.ndarray:
-    """Return the union of the parts as (T, H, W) uint8, 0 or 255."""
-    import cv2
-
-    images = np.zeros((frames, *size), np.uint8)
-    polygons = [fixed_point(part.polygon) for part in parts]
-    for t, image in enumerate(images):
-        for polygon in polygons:
-            cv2.fillConvexPoly(image, polygon[t], 255, cv2.LINE_8, SHIFT)
-    return images
-
-
-def fixed_point(polygon: np.ndarray) -> np.ndarray:
-    """Return coordinates as OpenCV wants them with ``SHIFT``."""
-    return np.rint(polygon * 2**SHIFT).astype(np.int32)
+        shape = shape.moved(matrices)
+        joints[..., :2], found[..., :2] = (move(at[..., :2], matrices) for at in (joints, found))
+    return Figure(shape, joints, found)

@@ -31,6 +31,7 @@ class Sequence:
     bag: float = 0.0  # radius in metres of a bag on the back; 0: none
     noise: float = 0.0  # of the silhouette: ragged edges, holes, missing and added patches; 0 none, 1 bad
     joint_noise: float = 0.0  # standard deviation of the joints, as a share of the frame's height
+    joint_errors: float = 0.0  # of a pose network: coarse, missed and swapped joints; 0 none, 1 usual
     alignment: Alignment = field(default_factory=Alignment)
 
     @classmethod
@@ -43,6 +44,7 @@ class Sequence:
         clothing: float = 0.0,
         noise: float = 0.0,
         joint_noise: float = 0.0,
+        joint_errors: float = 0.0,
         alignment: float = 0.0,
     ) -> Sequence:
         """Draw the nuisances of one sequence; the same arguments give the same ones.
@@ -54,6 +56,7 @@ class Sequence:
             clothing: 0 always plain; 1 coats, bags and up to 30 % thicker clothes.
             noise: ``Sequence.noise``.
             joint_noise: ``Sequence.joint_noise``.
+            joint_errors: ``amount`` of :func:`.pose_errors.pose_errors`.
             alignment: severity of :meth:`Alignment.of`; 0 none, 1 strong.
 
         Raises:
@@ -65,6 +68,7 @@ class Sequence:
             "clothing": clothing,
             "noise": noise,
             "joint noise": joint_noise,
+            "joint errors": joint_errors,
             "alignment error": alignment,
         }
         for name, amount in amounts.items():
@@ -86,5 +90,6 @@ class Sequence:
             bag=float(0.1 + 0.08 * size) if has_bag < 0.3 * clothing else 0.0,
             noise=noise,
             joint_noise=joint_noise,
+            joint_errors=joint_errors,
             alignment=Alignment.of(alignment),
         )
