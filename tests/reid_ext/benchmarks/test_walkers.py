@@ -81,6 +81,7 @@ def test_killed_and_rerun_writes_the_same_bytes(tmp_path):
         (["--seed", "-1"], "--seed -1"),
         (["--clothing", "-1"], "clothing -1"),
         (["--light", "nan"], "--light nan"),
+        (["--bodies", "any"], "--bodies: 'any' is not one of simple, anny (did you mean 'anny'?)"),
     ],
 )
 def test_mistakes_are_one_line_and_status_2(tmp_path, capsys, options, message):
@@ -88,6 +89,19 @@ def test_mistakes_are_one_line_and_status_2(tmp_path, capsys, options, message):
     err = capsys.readouterr().err
     assert err.startswith("reid-ext walkers: error: ") and message in err and err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_crops_of_bodies_of_anny(root, tmp_path, capsys):
+    pytest.importorskip("anny", reason="kpstra[bodies] is not installed")
+    assert "bodies" not in json.loads((root / "walkers.json").read_text())  # folders of before go on
+    output = tmp_path / "anny"
+    assert main(["walkers", "--output", str(output), *SMALL, "--bodies", "anny"]) == 0
+    assert json.loads((output / "walkers.json").read_text())["bodies"] == "anny"
+    ours, simple = (sorted((folder / BASE).rglob("*.jpg")) for folder in (output, root))
+    assert [p.relative_to(output) for p in ours] == [p.relative_to(root) for p in simple] and len(ours) == 63
+    assert all(a.read_bytes() != b.read_bytes() for a, b in zip(ours, simple, strict=True))
+    assert main(["walkers", "--output", str(output), *SMALL]) == 2
+    assert "was begun with bodies 'anny', not unset" in capsys.readouterr().err
 
 
 def test_other_settings_are_refused(root, capsys):

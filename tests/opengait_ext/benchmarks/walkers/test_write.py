@@ -116,6 +116,31 @@ def test_an_alignment_error_survives_in_silhouettes_and_joints(data, tmp_path):
     assert counts["joints on body"] >= 0.97 * counts["joints confident"] > 1000
 
 
+def test_joint_errors_spoil_joints_only(data, tmp_path):
+    assert not {"bodies", "joint_errors"} & json.loads((data / "walkers.json").read_text()).keys()  # folders go on
+    output = make(tmp_path / "found", "--joint-errors", "1")
+    assert json.loads((output / "walkers.json").read_text())["joint_errors"] == 1.0
+    off = []
+    for folder in data.glob("[!.]*/*/*"):
+        exact, found = arrays(folder), arrays(output / folder.relative_to(data))
+        np.testing.assert_array_equal(exact[0], found[0])
+        off.append(np.abs(exact[1] - found[1])[..., :2].mean())
+    assert 0.1 < np.median(off) < 0.6  # pixels of 64: rounded to about 0.6
+
+
+def test_walkers_in_bodies_of_anny(tmp_path, capsys):
+    pytest.importorskip("anny", reason="kpstra[bodies] is not installed")
+    output = make(tmp_path / "anny", "--bodies", "anny", "--frames", "2")
+    record = json.loads((output / "walkers.json").read_text())
+    assert record["bodies"] == "anny" and record["joint_errors"] == 1.0
+    counts, folders = Counter(), list(output.glob("[!.]*/*/*"))
+    for folder in folders:
+        count_body(*visible(*arrays(folder)), counts)
+    assert len(folders) == 28 and counts["joints on body"] >= 0.93 * counts["joints confident"] > 400
+    make(output, "--bodies", "anny", "--frames", "2", "--joint-errors", "0", expect=2)
+    assert "was begun with joint_errors 1.0, not unset" in capsys.readouterr().err
+
+
 def test_a_mark_moves_with_its_joint():
     mark, joint = np.zeros((5, 64, 64), np.uint8), np.full((5, 17, 3), (24, 30, 0.9), np.float32)
     mark[:, 28:33, 22:27] = 255
@@ -190,6 +215,8 @@ def test_other_settings_and_foreign_folders_are_refused(data, tmp_path, capsys):
         (["--seed", "-1"], "--seed -1"),
         (["--workers", "0"], "--workers 0"),
         (["--cameras", "0"], "--cameras 0"),
+        (["--joint-errors", "11"], "joint errors 11"),
+        (["--bodies", "any"], "--bodies: 'any' is not one of simple, anny (did you mean 'anny'?)"),
     ],
 )
 def test_mistakes_are_one_line_and_status_2(tmp_path, capsys, options, message):
