@@ -20,6 +20,7 @@ class ForkedChild:
     def __init__(
         self, command: Sequence[str], *, stdout: IO, preexec_fn: Callable[[], None] | None = None, **_: object
     ) -> None:
+        self.returncode: int | None = None
         self.pid = os.fork()
         if not self.pid:
             subprocess.Popen = Popen
@@ -27,9 +28,19 @@ class ForkedChild:
                 preexec_fn()
             run_python(command[1:], stdout.fileno(), stdout.fileno())
 
+    def poll(self) -> int | None:
+        """Return the exit status, or ``None`` while it runs."""
+        return self._collect(os.WNOHANG)
+
     def wait(self) -> int:
         """Wait for its end; return the exit status."""
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self._collect(0)
+
+    def _collect(self, options: int) -> int | None:
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, options)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
 
     def terminate(self) -> None:
         """Ask it to end."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...common.arguments import Parser
+from ...common.budget import Budget, add_budget
+from ...errors import KpstraError
 
 if TYPE_CHECKING:
     from .host import Host
@@ -42,6 +45,10 @@ def add_arguments(parser: Parser, setting: str) -> Parser:
         "what is finished and goes on with what is not.",
     )
     run.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N", help="one run of each row for each")
+    run.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="runs at a time; on CUDA they share the device"
+    )
+    add_budget(run)
     run.add_overrides(setting)
 
     report = commands.add_parser(
@@ -69,16 +76,21 @@ def run(host: type[Host], args: argparse.Namespace) -> int:
 
 def run_rows(host: type[Host], args: argparse.Namespace) -> int:
     """``run``."""
-    from .runner import FAILED, FINISHED, SKIPPED, make_jobs, run_jobs
+    from .runner import FAILED, FINISHED, LEFT, SKIPPED, make_jobs, run_jobs
     from .table import read_table
 
+    if args.workers < 1:
+        raise KpstraError(f"--workers {args.workers}: expected 1 or more")
+    budget = Budget(args.budget)
     section = read_table(args.table, host.section)
     args.data = args.data or section.data
     jobs = make_jobs(section, args.rows, args.seeds, args.results)
     settings = dict(setting.split("=", 1) for setting in args.overrides)
-    outcomes = run_jobs(host(args, settings), jobs, lambda line: print(line, flush=True))
+    outcomes = run_jobs(host(args, settings), jobs, partial(print, flush=True), args.workers, budget)
     states = [outcome.state for outcome in outcomes]
     print(f"\n{', '.join(f'{states.count(state)} {state}' for state in (FINISHED, SKIPPED, FAILED))}")
+    if LEFT in states:
+        print(f"{states.count(LEFT)} {LEFT} (--budget); the same command goes on with them")
     for outcome in outcomes:
         if outcome.state == FAILED:
             print(f"failed: {outcome.job}: {outcome.message}")

@@ -2,41 +2,54 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import re
-import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ...common.budget import Budget
 from ...common.files import read_json, write_json
 from ...common.folders import RECORD, claim
 from ...errors import KpstraError
+from .children import child
 from .host import Host, Job
 from .table import Section
 
 CONSOLE, FAILURE = "console.txt", "failure.json"
-FINISHED, SKIPPED, FAILED = "finished", "already finished", "failed"
-OURS = re.compile(r"[\w -]+: error: ")
-DEATH_SIGNAL = 1  # Linux's PR_SET_PDEATHSIG
+FINISHED, SKIPPED, FAILED, LEFT = "finished", "already finished", "failed", "left for want of time"
+THREADS = "OMP_NUM_THREADS"
+PAUSE = 0.05  # seconds between two looks at the running children
+Steps = Generator[subprocess.Popen, None, str]  # yields a child at each start, goes on once it has ended
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: :data:`FINISHED`, :data:`SKIPPED` or :data:`FAILED`, and why."""
+    """How a job ended: :data:`FINISHED`, :data:`SKIPPED`, :data:`FAILED` or :data:`LEFT`, and why."""
 
     job: Job
     state: str
     message: str = ""
 
 
+@dataclass
+class Running:
+    """A job that has begun: its steps, and the child that it waits for."""
+
+    number: int
+    job: Job
+    steps: Steps
+    began: float
+    process: subprocess.Popen | None = None
+
+
 def make_jobs(section: Section, names: Sequence[str], seeds: Sequence[int], results: Path) -> list[Job]:
-    """Return the jobs of the chosen rows, one a seed, behind those whose weights they start from.
+    """Return the jobs of the chosen rows, seed by seed, so that a comparison that is stopped has whole seeds.
+
+    A job stands behind the one whose weights it starts from.
 
     Raises:
         KpstraError: an unknown row, one without a configuration, or a seed below 0.
@@ -50,11 +63,14 @@ def make_jobs(section: Section, names: Sequence[str], seeds: Sequence[int], resu
         before = add(row.warm_start, seed) if row.warm_start else None
         return jobs.setdefault((name, seed), Job(row, seed, run_folder(results, section, name, seed), before))
 
-    for row in section.chosen(names):
+    chosen = section.chosen(names)
+    for row in chosen:
         if row.config is None and row.name in names:
             raise KpstraError(f"--rows {row.name}: a published number only: it has no configuration here to run")
-        for seed in dict.fromkeys(seeds) if row.config is not None else ():
-            add(row.name, seed)
+    for seed in dict.fromkeys(seeds):
+        for row in chosen:
+            if row.config is not None:
+                add(row.name, seed)
     return list(jobs.values())
 
 
@@ -63,44 +79,134 @@ def run_folder(results: Path, section: Section, name: str, seed: int) -> Path:
     return results / section.name / name / f"seed{seed}"
 
 
-def run_jobs(host: Host, jobs: Sequence[Job], say: Callable[[str], None] = print) -> list[Outcome]:
-    """Bring every job to its end, one after the other; a failed one is reported and the next begun.
+def run_jobs(
+    host: Host, jobs: Sequence[Job], say: Callable[[str], None] = print, workers: int = 1, budget: Budget | None = None
+) -> list[Outcome]:
+    """Bring every job to its end; a failed one is reported, and the others go on.
+
+    Args:
+        workers: how many run at a time; several share the processor's cores.
+        budget: begin no job that would not end in time.
 
     Raises:
         KpstraError: a mistake in the settings or the data, before anything is started.
     """
-    outcomes: dict[tuple[str, int], Outcome] = {}
-    for number, (job, settings) in enumerate(zip(jobs, host.merged(jobs), strict=True), start=1):
-        began = time.monotonic()
-        before = job.warm_start and outcomes.get((job.warm_start.row.name, job.seed))
+    with ExitStack() as stack:  # closes the steps of what still runs when this process is interrupted
+        schedule = _Schedule(host, jobs, say, workers, budget or Budget(), stack)
+        while schedule.running or schedule.waiting:
+            schedule.look()
+            schedule.fill()
+            if schedule.running:
+                time.sleep(PAUSE)
+    return [schedule.outcomes[job.row.name, job.seed] for job in jobs]
+
+
+class _Schedule:
+    """What waits, what runs and what has ended."""
+
+    def __init__(
+        self,
+        host: Host,
+        jobs: Sequence[Job],
+        say: Callable[[str], None],
+        workers: int,
+        budget: Budget,
+        stack: ExitStack,
+    ) -> None:
+        self.host, self.workers, self.budget, self.stack = host, workers, budget, stack
+        self.say = lambda number, text: say(f"[{number}/{len(jobs)}] {text}")
+        self.waiting = list(zip(range(1, len(jobs) + 1), jobs, host.merged(jobs), strict=True))
+        self.running: list[Running] = []
+        self.outcomes: dict[tuple[str, int], Outcome] = {}
+        self.env = shared_environment(workers)
+
+    def look(self) -> None:
+        """Go on with the jobs whose child has ended."""
+        self.running = [one for one in self.running if one.process.poll() is None or self._go_on(one)]
+
+    def fill(self) -> None:
+        """Begin as many jobs as there is room for, in order, but for those whose weights are still trained."""
+        for entry in list(self.waiting):
+            if len(self.running) >= self.workers:
+                return
+            number, job, settings = entry
+            before = job.warm_start and self.outcomes.get((job.warm_start.row.name, job.seed))
+            if job.warm_start and not before:
+                continue
+            self.waiting.remove(entry)
+            if before and before.state in (FAILED, LEFT):
+                which = "failed" if before.state == FAILED else f"was {LEFT}"
+                self._end(number, Outcome(job, before.state, f"it starts from {before.job}, which {which}"))
+            elif not self.budget.allows(job.row.name) and self.host.result(job.folder) is None:
+                self._end(number, Outcome(job, LEFT))
+            else:
+                self._begin(number, job, settings)
+
+    def _begin(self, number: int, job: Job, settings: Mapping[str, Any]) -> None:
+        steps = run_job(self.host, job, settings, lambda step: self.say(number, f"{job}: {step}"), self.env)
+        one = Running(number, job, self.stack.enter_context(closing(steps)), time.monotonic())
+        if self._go_on(one):
+            self.running.append(one)
+
+    def _go_on(self, one: Running) -> bool:
+        """Bring a job to its next child; return whether there is one."""
         try:
-            if before and before.state == FAILED:
-                raise KpstraError(f"it starts from {before.job}, which failed")
-            state = run_job(host, job, settings, lambda step, n=number, j=job: say(f"[{n}/{len(jobs)}] {j}: {step}"))
-            outcome = Outcome(job, state)
+            one.process = next(one.steps)
+            return True
+        except StopIteration as stop:
+            outcome = Outcome(one.job, stop.value)
         except KpstraError as error:
-            outcome = Outcome(job, FAILED, str(error))
-        spent = "" if outcome.state == SKIPPED else f" ({time.monotonic() - began:.0f} s)"
-        say(f"[{number}/{len(jobs)}] {job}: {outcome.state}{spent}{': ' if outcome.message else ''}{outcome.message}")
-        outcomes[job.row.name, job.seed] = outcome
-    return list(outcomes.values())
+            outcome = Outcome(one.job, FAILED, str(error))
+        seconds = time.monotonic() - one.began
+        if outcome.state == FINISHED:
+            self.budget.note(one.job.row.name, seconds)
+        self._end(one.number, outcome, None if outcome.state == SKIPPED else seconds)
+        return False
+
+    def _end(self, number: int, outcome: Outcome, seconds: float | None = None) -> None:
+        spent = "" if seconds is None else f" ({seconds:.0f} s)"
+        why = f": {outcome.message}" if outcome.message else ""
+        self.say(number, f"{outcome.job}: {outcome.state}{spent}{why}")
+        self.outcomes[outcome.job.row.name, outcome.job.seed] = outcome
 
 
-def run_job(host: Host, job: Job, settings: Mapping[str, Any], say: Callable[[str], None]) -> str:
-    """Give the host's commands until the folder holds a result; return whether there was anything to do."""
+def shared_environment(workers: int) -> dict[str, str]:
+    """Return the children's environment: several at a time get a share of the cores each, unless it says otherwise."""
+    share = max(1, (os.cpu_count() or 1) // workers)
+    return {**({THREADS: str(share)} if workers > 1 else {}), **os.environ}
+
+
+def run_job(
+    host: Host, job: Job, settings: Mapping[str, Any], say: Callable[[str], None], env: Mapping[str, str] | None = None
+) -> Steps:
+    """Give the host's commands until the folder holds a result.
+
+    Yields:
+        Each command's process, once it is started.
+
+    Returns:
+        :data:`FINISHED`, or :data:`SKIPPED` if there was nothing to do.
+    """
     changed = {key: value for key, value in host.settings.items() if key not in host.moving}
     moving = ["changed", *(f"settings.{key}" for key in host.moving)]
     begun = {"changed": changed, "settings": settings}
     with claim(job.folder, begun, option="--results", ignore=moving) as lock:
         (job.folder / FAILURE).unlink(missing_ok=True)
         try:
-            return _bring_to_end(host, job, settings, lock, say)
+            return (yield from _bring_to_end(host, job, settings, lock, say, env))
         except KpstraError as error:
             write_json(job.folder / FAILURE, {"reason": str(error)})
             raise
 
 
-def _bring_to_end(host: Host, job: Job, settings: Mapping[str, Any], lock: IO, say: Callable[[str], None]) -> str:
+def _bring_to_end(
+    host: Host,
+    job: Job,
+    settings: Mapping[str, Any],
+    lock: IO,
+    say: Callable[[str], None],
+    env: Mapping[str, str] | None,
+) -> Steps:
     previous, command = None, host.next_command(job, settings)
     if command is None:
         return SKIPPED
@@ -108,46 +214,10 @@ def _bring_to_end(host: Host, job: Job, settings: Mapping[str, Any], lock: IO, s
         if command == previous:
             raise KpstraError(f"the run ended well but wrote no result; see {job.folder / CONSOLE}")
         say(f"python -m {' '.join(command[command.index('-m') + 1 :])}")
-        run_child(command, job.folder / CONSOLE, lock)
+        with child(command, job.folder / CONSOLE, lock, env) as process:
+            yield process
         previous, command = command, host.next_command(job, settings)
     return FINISHED
-
-
-def run_child(command: Sequence[str], console: Path, lock: IO | None = None) -> None:
-    """Run a command with its output appended to ``console``; it dies with this process.
-
-    Raises:
-        KpstraError: its exit status is not 0; the message is its last line that speaks of an error.
-    """
-    with console.open("ab") as stream:
-        start = stream.tell()
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-            pass_fds=[lock.fileno()] if lock and os.name == "posix" else (),
-        )
-        try:
-            status = process.wait()
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-    if status:
-        with console.open("rb") as stream:
-            stream.seek(start)
-            lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines() if line.strip()]
-        ended = f"exit status {status}" if status > 0 else f"killed by signal {-status}"
-        raise KpstraError(f"{ended}: {_reason(lines)} (see {console})")
-
-
-def _reason(lines: Sequence[str]) -> str:
-    """Of what a command printed, the last line that tells a mistake as ours do, or speaks of an error, or is there."""
-    ours = [line for line in lines if OURS.match(line)]
-    errors = [line for line in lines if "error" in line.lower()]
-    return next(iter([*ours[-1:], *errors[-1:], *lines[-1:]]), "it printed nothing")
 
 
 def read_changed(folder: Path) -> dict[str, Any]:
@@ -173,7 +243,3 @@ def read_failure(folder: Path) -> str:
     """
     path = folder / FAILURE
     return str(read_json(path, "why a run failed; delete it").get("reason", "")) if path.is_file() else ""
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM)

@@ -12,9 +12,20 @@ from pathlib import Path
 import pytest
 
 from plugins.benchmarks.leaderboard import Complexity, Host, Result, Row, Section
+from plugins.benchmarks.leaderboard.children import child
 from plugins.benchmarks.leaderboard.report import markdown
-from plugins.benchmarks.leaderboard.runner import FAILED, FINISHED, SKIPPED, make_jobs, run_child, run_folder, run_jobs
+from plugins.benchmarks.leaderboard.runner import (
+    FAILED,
+    FINISHED,
+    LEFT,
+    SKIPPED,
+    make_jobs,
+    run_folder,
+    run_jobs,
+    shared_environment,
+)
 from plugins.benchmarks.leaderboard.summary import Measured, collect
+from plugins.common.budget import Budget
 from plugins.common.folders import locked
 from plugins.errors import KpstraError
 
@@ -43,6 +54,11 @@ class FakeHost(Host):
             code = f"open(r'{job.folder / 'log'}', 'w').write('{float(settings['value']) + job.seed}')"
         if job.row.name == self.settings.get("broken"):
             code = "import sys; print('first'); sys.exit('some error: nothing works')"
+        if job.row.name == self.settings.get("together") and "weights" in code:
+            code += f"; import pathlib, time; a = pathlib.Path(r'{job.folder.parent}')"
+            code += "\nwhile len(list(a.glob('*/weights'))) < 2: time.sleep(0.01)"
+        if "sleep" in self.settings:
+            code = f"import time; time.sleep({self.settings['sleep']})"
         return [sys.executable, "-c", code if self.settings.get("broken") != "silent" else "pass", "-m"]
 
     @staticmethod
@@ -51,10 +67,15 @@ class FakeHost(Host):
         return Result({"mAP": float(log.read_text())}, log, 90.0, "abacus") if log.is_file() else None
 
 
-def runs(tmp_path, names=(), seeds=(0, 1), **settings):
+def run_child(command, console):
+    with child(command, console):
+        pass
+
+
+def runs(tmp_path, names=(), seeds=(0, 1), workers=1, budget=None, **settings):
     said = []
     host = FakeHost(Namespace(), settings)
-    outcomes = run_jobs(host, make_jobs(SECTION, names, seeds, tmp_path), said.append)
+    outcomes = run_jobs(host, make_jobs(SECTION, names, seeds, tmp_path), said.append, workers, budget)
     return {(outcome.job.row.name, outcome.job.seed): outcome for outcome in outcomes}, said
 
 
@@ -63,7 +84,7 @@ def test_rows_run_in_order_and_finished_ones_are_skipped(tmp_path):
     assert [(key, outcome.state) for key, outcome in outcomes.items()] == [(("a", 0), FINISHED), (("b", 0), FINISHED)]
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"}
     outcomes, said = runs(tmp_path)
-    assert [outcome.state for outcome in outcomes.values()] == [SKIPPED, FINISHED, SKIPPED, FINISHED]
+    assert [outcome.state for outcome in outcomes.values()] == [SKIPPED, SKIPPED, FINISHED, FINISHED]
     assert before == {path: path.stat().st_mtime_ns for path in before} and "[1/4] a seed 0: already finished" in said
 
 
@@ -74,6 +95,53 @@ def test_a_failure_is_reported_and_the_rest_runs(tmp_path):
     outcomes, _ = runs(tmp_path, seeds=[3], broken="a")
     assert outcomes["b", 3].message == "it starts from a seed 3, which failed"
     assert "wrote no result" in runs(tmp_path, seeds=[4], broken="silent")[0]["a", 4].message
+
+
+def test_several_run_at_a_time(tmp_path):
+    """Each waits until another has begun, so one after the other they would never end; rows wait for their weights."""
+    outcomes, said = runs(tmp_path, workers=2, together="a")
+    assert [outcome.state for outcome in outcomes.values()] == [FINISHED] * 4
+    began = [line for line in said if ": python -m" in line]
+    assert [line.split("]")[1][:9] for line in began[:2]] == [" a seed 0", " a seed 1"]
+
+
+def test_workers_share_the_cores(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert [shared_environment(n).get("OMP_NUM_THREADS") for n in (1, 3, 32)] == [None, "5", "1"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert shared_environment(3)["OMP_NUM_THREADS"] == "7"
+
+
+def test_a_budget_leaves_what_would_not_end_in_time(tmp_path):
+    """Finished runs are told all the same, and those that start from what was left are left."""
+    runs(tmp_path, ["a"], [0])
+    clock = iter([0.0, *[11.0] * 99])
+    outcomes, _ = runs(tmp_path, budget=Budget(10, lambda: next(clock)))
+    assert [outcome.state for outcome in outcomes.values()] == [SKIPPED, LEFT, LEFT, LEFT]
+    assert outcomes["b", 1].message == "it starts from a seed 1, which was left for want of time"
+    assert not run_folder(tmp_path, SECTION, "b", 0).exists()
+    assert [outcome.state for outcome in runs(tmp_path)[0].values()] == [SKIPPED, FINISHED, FINISHED, FINISHED]
+
+
+def test_a_budget_knows_what_runs_have_taken(tmp_path):
+    budget = Budget(1e6)
+    runs(tmp_path, ["a"], [0], budget=budget)
+    assert budget.expected("a") > 0
+
+
+def test_what_runs_is_ended_with_its_runner(tmp_path):
+    """Ctrl-C, here while a second job is begun."""
+
+    def say(line):
+        if "seed 1" in line:
+            raise KeyboardInterrupt
+
+    host = FakeHost(Namespace(), {"sleep": "60"})
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(host, make_jobs(SECTION, ["a"], [0, 1], tmp_path), say, workers=2)
+    with locked(run_folder(tmp_path, SECTION, "a", 0)):  # nothing holds it any more
+        pass
 
 
 def test_the_report_says_why_a_run_failed(tmp_path):
@@ -132,26 +200,27 @@ def test_one_runner_a_folder(tmp_path):
 
 def test_a_child_dies_with_its_runner(tmp_path):
     """SIGKILL of the runner, which cannot clean up."""
-    child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    code_of_child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
     code = f"""
 import sys
 from pathlib import Path
-from plugins.benchmarks.leaderboard.runner import run_child
-run_child([sys.executable, "-c", "{child}"], Path("{tmp_path}/o"))
+from plugins.benchmarks.leaderboard.children import child
+with child([sys.executable, "-c", "{code_of_child}"], Path("{tmp_path}/o")) as process:
+    process.wait()
 """
     runner = subprocess.Popen([sys.executable, "-c", code])
     while not (tmp_path / "o").exists() or not (tmp_path / "o").read_text().endswith("\n"):
         time.sleep(0.02)
-    child = int((tmp_path / "o").read_text())
+    pid = int((tmp_path / "o").read_text())
     runner.send_signal(signal.SIGKILL)
     runner.wait()
     for _ in range(100):
         try:
-            os.kill(child, 0)
+            os.kill(pid, 0)
         except ProcessLookupError:
             return
         time.sleep(0.05)
-        if Path(f"/proc/{child}/stat").read_text().split()[2] == "Z":
+        if Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z":
             return
     pytest.fail("the child goes on")
 
