@@ -31,6 +31,7 @@ class TorchreidHost(Host):
         "data.save_dir",
         "data.workers",
         "train.print_freq",
+        "train.save_freq",
         "use_gpu",
         "model.resume",
         "test.batch_size",

@@ -62,6 +62,7 @@ SCHEMA: dict[str, Any] = {
         "stepsize": [20],
         "gamma": 0.1,
         "print_freq": 20,
+        "save_freq": 1,  # ours: epochs between two checkpoints
         "seed": 1,
     },
     "sgd": {"momentum": 0.9, "dampening": 0.0, "nesterov": False},
@@ -113,6 +114,7 @@ AT_LEAST_ONE = (
     "train.batch_size",
     "test.batch_size",
     "train.print_freq",
+    "train.save_freq",
     "train.stepsize",
     "test.ranks",
     "test.visrank_topk",

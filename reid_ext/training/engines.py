@@ -39,9 +39,12 @@ class CheckpointedEngine(WatchedEngine):
     _begun: float | None = None  # when run() was called
     _test_only = False
 
-    def run(self, save_dir: str = "log", **kwargs) -> None:
-        """Run the host's training and evaluation; checkpoints go to ``save_dir/model/model.pth.tar-<epoch>``."""
-        self.save_dir, self._begun = save_dir, time.monotonic()
+    def run(self, save_dir: str = "log", save_freq: int = 1, **kwargs) -> None:
+        """Run the host's training and evaluation; checkpoints go to ``save_dir/model/model.pth.tar-<epoch>``.
+
+        ``save_freq`` is the number of epochs between two of them; the last epoch's is always written.
+        """
+        self.save_dir, self.save_freq, self._begun = save_dir, save_freq, time.monotonic()
         self._test_only = kwargs.get("test_only", False)
         try:
             super().run(save_dir=save_dir, **kwargs)
@@ -50,12 +53,13 @@ class CheckpointedEngine(WatchedEngine):
                 self.writer.close()
 
     def train(self, *args, **kwargs) -> None:
-        """Train one epoch as the host does, then save."""
+        """Train one epoch as the host does, then save if it is this epoch's turn."""
         self._epoch_begun = time.monotonic()
         advice = "check the settings of train, loss and sampler, and the model"
         with reading(), host_call(f"training, epoch {self.epoch + 1}", advice, "train.batch_size"):
             super().train(*args, **kwargs)
-        self.save_model(self.epoch, None, self.save_dir)
+        if (self.epoch + 1) % self.save_freq == 0 or self.epoch + 1 == self.max_epoch:
+            self.save_model(self.epoch, None, self.save_dir)
 
     def parse_data_for_train(self, data: dict) -> tuple[Tensor, Tensor]:
         """Return what the host does: images and identities.

@@ -26,6 +26,7 @@ MOVING = (
     "test",
     "train.max_epoch",
     "train.print_freq",
+    "train.save_freq",
     "train.start_epoch",
     "use_gpu",
 )

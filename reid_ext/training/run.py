@@ -65,7 +65,7 @@ def run(cfg: CfgNode, resume: bool = False) -> None:
             with quiet():
                 print(f"Show configuration\n{cfg}\n")
                 print(f"** System info **\n{torchreid.utils.collect_env_info()}\n")
-            engine.run(**engine_run_kwargs(cfg))
+            engine.run(**engine_run_kwargs(cfg), save_freq=cfg.train.save_freq)
             if cfg.test.visrank:
                 print(f"Ranked images: {cfg.data.save_dir}/visrank_<data set>")
             if not cfg.test.evaluate:

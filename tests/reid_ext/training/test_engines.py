@@ -85,3 +85,14 @@ def test_frozen_epochs_leave_the_base_untouched():
     assert moved == {"conv7", "conv8", "conv9", "classifier"}
     engine.two_stepped_transfer_learning(8, 8, ["classifier"])
     assert all(p.requires_grad for p in model.parameters())
+
+
+def test_checkpoints_come_at_their_epochs_and_at_the_last(monkeypatch):
+    """``train.save_freq`` 2 of 5 epochs."""
+    engine, saved = engine_for(StRASoftmaxEngine, build()), []
+    monkeypatch.setattr(torchreid.engine.Engine, "train", lambda *_, **__: None)
+    monkeypatch.setattr(engine, "save_model", lambda epoch, *_: saved.append(epoch + 1))
+    engine.save_dir, engine.save_freq, engine.max_epoch = "log", 2, 5
+    for engine.epoch in range(5):
+        engine.train()
+    assert saved == [2, 4, 5]
