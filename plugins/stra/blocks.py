@@ -65,11 +65,11 @@ class StRAInvertedResidual(nn.Module):
     Args:
         in_channels, out_channels: the identity is added where they are equal.
         expansion: StRA works on ``expansion * in_channels`` channels.
-        groups: number of modes; 16 divides the expanded channels of every width used.
+        groups: number of modes; they divide the expanded channels.
         **stra: further arguments of :class:`StRAttention`.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, expansion: int = 6, groups: int = 16, **stra) -> None:
+    def __init__(self, in_channels: int, out_channels: int, expansion: int = 6, groups: int = 8, **stra) -> None:
         super().__init__()
         channels = in_channels * expansion
         self.use_residual = in_channels == out_channels

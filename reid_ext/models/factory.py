@@ -11,17 +11,20 @@ from plugins.stra.layers import GroupedPointwiseConv2d
 
 from ..host import torchreid
 from ..training.console import print_report
-from .networks import LastStrideMobileNetV2, NonLocalResNet, StRAMobileNetV2, StRAResNet
+from .networks import LastStrideMobileNetV2, LinearHeadResNet, NonLocalResNet, StRAMobileNetV2, StRAResNet
 from .pretrained import load_imagenet
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     # Table 1
+    "resnet50_conv": LinearHeadResNet,
     "resnet50_stra": StRAResNet,
     "resnet50_nonlocal": NonLocalResNet,
     "mobilenetv2_x1_0_ls1": partial(LastStrideMobileNetV2, width_mult=1.0),
     "mobilenetv2_x1_4_ls1": partial(LastStrideMobileNetV2, width_mult=1.4),
     "mobilenetv2_x1_0_stra": partial(StRAMobileNetV2, width_mult=1.0),
     "mobilenetv2_x1_4_stra": partial(StRAMobileNetV2, width_mult=1.4),
+    "mobilenetv2_x1_0_stra_g16": partial(StRAMobileNetV2, width_mult=1.0, groups=16),
+    "mobilenetv2_x1_4_stra_g16": partial(StRAMobileNetV2, width_mult=1.4, groups=16),
     # Table 3: components
     "resnet50_stra_local": partial(StRAResNet, mode_attention=False),
     "resnet50_stra_nointeract": partial(StRAResNet, mode_interaction=False),

@@ -103,5 +103,5 @@ def _published(name: str) -> tuple[dict[str, Tensor], str]:
 
 def _replaced_blocks(name: str) -> tuple[str, ...]:
     if name.startswith("mobilenet"):
-        return tuple(f"{stage}.{index}." for stage, index in MOBILENET_STRA_BLOCKS) if name.endswith("stra") else ()
-    return () if name == "resnet50_nonlocal" else ("layer4.",)
+        return tuple(f"{stage}.{index}." for stage, index in MOBILENET_STRA_BLOCKS) if "_stra" in name else ()
+    return () if name in ("resnet50_conv", "resnet50_nonlocal") else ("layer4.",)

@@ -13,6 +13,7 @@ def arguments(root, save_dir, *opts):
 # millions of parameters, GFLOPs (multiply-accumulates) at 256x128
 COMPLEXITY = {
     "resnet50_fc512": (24.56, 4.054),
+    "resnet50_conv": (24.56, 4.054),
     "resnet50_stra": (17.62, 3.167),
     "resnet50_conv_mode": (24.6, 4.06),
     "resnet50_groupconv_mode": (18.4, 3.26),

@@ -12,7 +12,7 @@ from ...common.settings import in_one_line, known_keys, read_yaml, resolve_confi
 from ...errors import KpstraError, nearest
 
 SECTION_KEYS = ("title", "source", "metrics", "data", "rows")
-ROW_KEYS = ("name", "label", "tables", "config", "paper", "complexity", "warm_start", "set")
+ROW_KEYS = ("name", "label", "tables", "config", "paper", "complexity", "warm_start", "control", "set")
 COMPLEXITY_KEYS = ("parameters", "macs")
 FOLDERS = {"reid": "reid", "gait": "opengait"}  # of each section's configurations
 
@@ -22,9 +22,10 @@ class Row:
     """One line of a leaderboard.
 
     ``paper`` holds published metrics in percent by the host's names, ``complexity`` published ``parameters`` in
-    millions and ``macs`` in G; ``config`` is ``None`` for a model that has no configuration here (paper-only), and
-    ``warm_start`` names the row whose trained weights this one starts from, ``set`` holds by dotted key what this row
-    changes in its configuration: an ablation is a row, not a file.
+    millions and ``macs`` in G; ``config`` is ``None`` for a model that has no configuration here (paper-only),
+    ``warm_start`` names the row whose trained weights this one starts from, ``control`` the row that it is compared
+    with seed by seed, and ``set`` holds by dotted key what this row changes in its configuration: an ablation is a row,
+    not a file.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Row:
     paper: Mapping[str, float] = field(default_factory=dict)
     complexity: Mapping[str, float] = field(default_factory=dict)
     warm_start: str | None = None
+    control: str | None = None
     set: Mapping[str, Any] = field(default_factory=dict)
 
     def overrides(self) -> list[str]:
@@ -98,11 +100,10 @@ def read_table(name: str, section: str) -> Section:
         if names.count(row.name) > 1:
             raise KpstraError(f"{where}.rows: the name {row.name!r} is given twice")
         before = names[: names.index(row.name)]
-        if row.warm_start is not None and row.warm_start not in before:
-            raise KpstraError(
-                f"{where}.rows: {row.name}.warm_start: {row.warm_start!r}: expected the name of a row "
-                f"above it{nearest(row.warm_start, before)}"
-            )
+        for key, other in (("warm_start", row.warm_start), ("control", row.control)):
+            if other is not None and other not in before:
+                expected = f"expected the name of a row above it{nearest(other, before)}"
+                raise KpstraError(f"{where}.rows: {row.name}.{key}: {other!r}: {expected}")
     return Section(
         section, str(given["title"]), str(given.get("source", "")), dict(given["metrics"]), rows, given.get("data")
     )
@@ -111,7 +112,7 @@ def read_table(name: str, section: str) -> Section:
 def _row(given: Any, metrics: Mapping[str, str], folder: str, where: str) -> Row:
     known_keys(given, ROW_KEYS, where, required=("name", "config"))
     where = f"{where} ({given['name']})"
-    for key in ("name", "label", "config", "warm_start"):
+    for key in ("name", "label", "config", "warm_start", "control"):
         if not isinstance(given.get(key), (str, type(None))) or (key == "name" and not given[key]):
             raise KpstraError(f"{where}.{key}: {given[key]!r}: expected text")
     if re.search(r"[/\\]|^\.", given["name"]):
@@ -138,6 +139,7 @@ def _row(given: Any, metrics: Mapping[str, str], folder: str, where: str) -> Row
         dict(given.get("paper", {})),
         dict(given.get("complexity", {})),
         given.get("warm_start"),
+        given.get("control"),
         _set(given.get("set", {}), given["config"], f"{where}.set"),
     )
 

@@ -30,7 +30,7 @@ class Shape(NamedTuple):
 SHAPES = {
     "ResNet50, 256x128": Shape(512, 8, 16, 8, 16),
     "ResNet50, 384x192": Shape(512, 8, 24, 12, 16),
-    "MobileNetV2, 256x128": Shape(960, 16, 16, 8, 16),
+    "MobileNetV2, 256x128": Shape(960, 8, 16, 8, 16),
 }
 
 
