@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # Two cores that are shared: threads that wait must not spin.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo docs reference test test-all test-gpu lint clean
+.PHONY: demo docs idea reference test test-all test-gpu lint clean
 
 $(STAMP): setup.py
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +38,18 @@ test-gpu: $(if $(filter $(BIN)/%,$(GPU_PYTHON)),$(STAMP))
 	for program in plugins opengait_ext reid_ext; do \
 		$(GPU_PYTHON) -m $$program bench gpu --folder $(GPU_PAGE) || exit 1; \
 	done; exit $$tested
+
+# The README's picture: windows as large as the feature map, so that every query sees all keys.
+IDEA := 'model_cfg.transformer.window=[1,15,10]' model_cfg.kprpe.grid=image model_cfg.kprpe.formulation=second_order \
+	'trainer_cfg.sampler.batch_size=[4,2]' trainer_cfg.sampler.frames_num_fixed=4 trainer_cfg.total_iter=60 \
+	evaluator_cfg.restore_hint=60
+
+idea: $(STAMP)
+	$(BIN)/python -m opengait_ext demo --output demo_output/idea/gait $(IDEA)
+	$(BIN)/python -m reid_ext demo --output demo_output/idea/reid
+	$(BIN)/python -m plugins join demo_output/idea/gait/bias.png demo_output/idea/reid/parts.png \
+	--titles 'KP-RPE: joints, and the biases they make' 'StRA: where four modes are active' --output docs/idea.png
+	cp demo_output/idea/reid/modes.png docs/modes.png
 
 reference: $(STAMP)  # the generated pages: commands, settings, models
 	$(BIN)/python -m opengait_ext reference

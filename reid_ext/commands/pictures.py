@@ -14,7 +14,9 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--model", required=True, metavar="NAME", help="a StRA model of torchreid's factory")
     parser.add_argument("--weights", required=True, metavar="FILE", help="a checkpoint, also the authors'")
     parser.add_argument("--images", required=True, nargs="+", metavar="PATH", help="crops, or folders of them")
-    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="modes.png, distribution.png")
+    parser.add_argument(
+        "--output", required=True, type=Path, metavar="FOLDER", help="modes.png, parts.png, distribution.png"
+    )
     parser.add_argument("--block", metavar="NAME", help="such as layer4.0 (default: the first StRA block)")
     parser.add_argument("--modes", type=int, default=4, metavar="N", help="modes shown for each crop")
     parser.add_argument("--rows", type=int, default=6, metavar="N", help="crops shown")
@@ -23,7 +25,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Draw both pictures."""
+    """Draw the pictures."""
     from ..host import torchreid
     from ..models import factory as models
     from ..pictures.mode_maps import find_block

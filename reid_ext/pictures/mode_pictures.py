@@ -23,6 +23,8 @@ from ..host import torchreid
 from .mode_maps import ModeMaps, collect_maps, high_activation_share, join, select_modes
 
 HEAT = "inferno"
+PARTS = "attention coefficient r"
+KINDS = {"local attention output": "local", PARTS: "coefficient", "module output": "output"}  # fields of ModeMaps
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
@@ -65,16 +67,17 @@ def collect(
     return np.stack(crops), join(maps)
 
 
-def draw_modes(crops: np.ndarray, maps: ModeMaps, modes: Sequence[int]) -> Figure:
+def draw_modes(crops: np.ndarray, maps: ModeMaps, modes: Sequence[int], kinds: Sequence[str] = tuple(KINDS)) -> Figure:
     """Draw Fig. 3: a row for each crop; for each shown mode its local output, its coefficients and the block's output.
 
     Every heat map is scaled from its own minimum (dark) to its own maximum (bright).
+
+    Args:
+        crops: (images, H, W, 3) uint8.
+        maps: of these crops.
+        modes: the numbers of the modes that are shown.
+        kinds: of :data:`KINDS`; a block of columns for each.
     """
-    kinds = (
-        ("local attention output", maps.local),
-        ("attention coefficient r", maps.coefficient),
-        ("module output", maps.output),
-    )
     count, columns = len(modes), 1 + len(kinds) * len(modes)
     aspect = crops.shape[1] / crops.shape[2]
     figure = Figure(figsize=(0.78 * columns + 0.6, 0.78 * aspect * len(crops) + 0.75), dpi=110)
@@ -92,7 +95,8 @@ def draw_modes(crops: np.ndarray, maps: ModeMaps, modes: Sequence[int]) -> Figur
     )
     for row, crop in enumerate(crops):
         _show(figure.add_subplot(grid[row, 0]), crop)
-        for k, (kind, values) in enumerate(kinds):
+        for k, kind in enumerate(kinds):
+            values = getattr(maps, KINDS[kind])
             for i, mode in enumerate(modes):
                 axes = figure.add_subplot(grid[row, 2 + k * (count + 1) + i])
                 _show(axes, crop, values[row, mode])
@@ -149,13 +153,15 @@ def write_pictures(
     modes: int = 4,
     rows: int = 6,
 ) -> list[Path]:
-    """Write ``modes.png`` (Fig. 3, ``rows`` crops spread over ``paths``) and ``distribution.png`` (Fig. 4, all)."""
+    """Write ``modes.png`` (Fig. 3, ``rows`` crops over ``paths``), ``parts.png`` (of it where each mode is active)
+    and ``distribution.png`` (Fig. 4, all)."""
     crops, maps = collect(model, paths, height, width, block)
     chosen = select_modes(maps.mask.mean(axis=0), modes)
     shown = np.unique(np.linspace(0, len(crops) - 1, min(rows, len(crops))).round().astype(int))
     few = ModeMaps(*(m[shown] for m in maps))
     return [
         save(draw_modes(crops[shown], few, chosen), output / "modes.png"),
+        save(draw_modes(crops[shown], few, chosen, [PARTS]), output / "parts.png"),
         save(draw_distribution(crops, maps), output / "distribution.png"),
     ]
 

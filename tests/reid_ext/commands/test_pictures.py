@@ -63,7 +63,7 @@ def test_share_of_high_activations_counts_places():
     assert share[0, 0, 1] == 0.75 and share[0, 1, 4] == 0.25 and share.sum() == 1
 
 
-def test_the_command_draws_both_pictures(crops, tmp_path, capsys):
+def test_the_command_draws_all_pictures(crops, tmp_path, capsys):
     weights = tmp_path / "weights.pth"
     torch.save(build().state_dict(), weights)
     arguments = ["--model", "mobilenetv2_x1_0_stra", "--weights", str(weights), "--images", str(crops)]
@@ -71,11 +71,11 @@ def test_the_command_draws_both_pictures(crops, tmp_path, capsys):
     arguments += ["--block", "conv8.0"]
     assert main(["pictures", *arguments]) == 0
     printed = capsys.readouterr().out
-    for name in ("modes.png", "distribution.png"):
+    for name in ("modes.png", "parts.png", "distribution.png"):
         assert f"Picture: {tmp_path / 'out' / name}" in printed
         picture = np.asarray(Image.open(tmp_path / "out" / name).convert("RGB"))
         assert picture.shape[0] > 200 and picture.std() > 20
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["distribution.png", "modes.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["distribution.png", "modes.png", "parts.png"]
 
 
 @pytest.mark.parametrize(
