@@ -30,6 +30,12 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--phase", default="train", choices=("train", "test"), help="what to do")
     parser.add_argument("--iter", type=int, default=0, metavar="N", help="resume or test the checkpoint of iteration N")
     parser.add_argument("--resume", action="store_true", help="go on from the last whole checkpoint, if there is one")
+    parser.add_argument(
+        "--bfloat16",
+        action="store_true",
+        help="compute in bfloat16 where that is safe, weights stay float32; also on a CPU "
+        "(enable_bfloat16: true of trainer_cfg and evaluator_cfg)",
+    )
     parser.add_argument("--log_to_file", action="store_true", help="also log to output/.../logs")
     add_host(parser)
     parser.add_argument(
@@ -50,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         return run_processes(args.processes, ["-m", "opengait_ext", *_words(args)])
     from ..training.launch import Run, launch
 
-    options = args.host, args.device, args.workdir, args.overrides, args.resume
+    options = args.host, args.device, args.workdir, args.overrides, args.resume, args.bfloat16
     launch(Run(args.cfgs, args.phase, args.iter, args.log_to_file, *options))
     return 0
 
@@ -58,5 +64,5 @@ def run(args: argparse.Namespace) -> int:
 def _words(args: argparse.Namespace) -> list[str]:
     """Return the command line of one of several processes."""
     options = ("cfgs", "phase", "iter", "host", "device", "workdir")
-    flags = [f"--{name}" for name in ("resume", "log_to_file") if getattr(args, name)]
+    flags = [f"--{name}" for name in ("resume", "bfloat16", "log_to_file") if getattr(args, name)]
     return [*(word for name in options for word in (f"--{name}", str(getattr(args, name)))), *flags, *args.overrides]

@@ -18,6 +18,7 @@ from .causes import likely_cause
 from .layout import find_sequences
 from .pixels import count_pixels, judge_pixels
 
+USES_JOINTS = {"kprpe", "heatmaps"}  # sections of model_cfg
 SAMPLED, FRAMES = 8, 16  # sequences, and frames of each, that are looked at before a run
 
 
@@ -25,7 +26,7 @@ def check_transforms(cfgs: Mapping[str, Any]) -> None:
     """Refuse a random geometry of the silhouettes alone when keypoints go with them."""
     for section in ("trainer_cfg", "evaluator_cfg"):
         transforms = cfgs[section]["transform"]
-        if not isinstance(transforms, list) or len(transforms) < 2 or "kprpe" not in cfgs["model_cfg"]:
+        if not isinstance(transforms, list) or len(transforms) < 2 or not USES_JOINTS & cfgs["model_cfg"].keys():
             continue
         names = [n["type"] for n in transforms[0].get("trf_cfg", [transforms[0]])]
         moving = [name for name in names if "Random" in name or "Cutting" in name]

@@ -66,6 +66,8 @@ MODELS_CONTRACT: Contract = {  # what the models of this package build on
         "SwinTransformer3D": ("patch_size", "in_chans", "embed_dim", "depths", "num_heads", "window_size"),
         "SwinTransformerBlock3D.forward": ("x", "mask_matrix"),
         "WindowAttention3D.forward": ("x", "mask"),
+        "SwinGait.get_optimizer": ("optimizer_cfg",),
+        "adjust_learning_rate": ("optimizer", "iteration", "iteration_per_epoch", "T_max_iter"),
         "get_window_size": ("x_size", "window_size", "shift_size"),
     },
     "modeling.modules": {

@@ -3,4 +3,10 @@
 The files subclass the host's classes, so a host must be active first (:func:`opengait_ext.host.active.activate`).
 """
 
-MODELS = {"SwinGait2D": "swingait", "SwinGait2DKPRPE": "kprpe", "SwinGait3DKPRPE": "kprpe"}
+MODELS = {
+    "SwinGait2D": "swingait",
+    "SwinGait2DHeatmaps": "heatmaps",
+    "SwinGait2DKPRPE": "kprpe",
+    "SwinGait2DTrunk": "trunk",
+    "SwinGait3DKPRPE": "kprpe",
+}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch.distributed as dist
 from torch import Tensor, optim
 
 from plugins.errors import KpstraError
 from plugins.kprpe import KPRPEHandle, inject_kprpe, normalise_keypoints
 
 from ..pictures.tensorboard import bias_picture, keypoint_picture, mean_image_share
+from .joints import checked_joints, share_poses
 from .swingait import SizedSwinGait, SwinGait2D
 from .tokens import TOKENS
 
@@ -61,7 +61,7 @@ class KeypointBias:
                 keypoints are (x, y, score) in pixels of the silhouettes, whole numbers being pixel centres.
         """
         modalities, *others = inputs
-        silhouettes, keypoints = self._checked(modalities)
+        silhouettes, keypoints = checked_joints(modalities, self.num_keypoints, type(self).__name__)
         points = normalise_keypoints(keypoints, silhouettes.shape[-2:])
         confidence = keypoints[..., 2].clamp(0, 1) if self.uses_confidence else None
         if self.training and self.looks_for_pose:
@@ -84,24 +84,7 @@ class KeypointBias:
         if not poses or int(poses[0].count):
             return
         self.kprpe.fit_pose(points, scores)
-        if dist.is_available() and dist.is_initialized():
-            for buffer in (buffer for pose in poses for buffer in pose.buffers()):
-                dist.broadcast(buffer, 0)
-
-    def _checked(self, modalities: list[Tensor]) -> tuple[Tensor, Tensor]:
-        if len(modalities) != 2:
-            raise KpstraError(
-                f"{type(self).__name__}: {len(modalities)} modalities, expected silhouettes and keypoints; "
-                "check data_cfg.data_in_use, and prepare the data with `opengait-ext prepare`"
-            )
-        silhouettes, keypoints = modalities[0], modalities[1].detach()
-        expected = (*silhouettes.shape[:2], self.num_keypoints, 3)
-        if silhouettes.ndim != 4 or tuple(keypoints.shape) != expected:
-            raise KpstraError(
-                f"{type(self).__name__}: keypoints {tuple(keypoints.shape)} with silhouettes {tuple(silhouettes.shape)}"
-                f", expected {expected}; silhouettes must come first and keypoints second (0_sil, 1_keypoints)"
-            )
-        return silhouettes, keypoints
+        share_poses(poses)
 
 
 class SwinGait2DKPRPE(KeypointBias, SwinGait2D):

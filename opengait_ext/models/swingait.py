@@ -11,12 +11,13 @@ from torch import nn
 from plugins.errors import KpstraError, nearest
 
 from .blocks import FusedBlock, RecomputedBlock, use_fused
+from .rates import Rates
 
 WIDTH, HEADS, DROP_PATH = 256, (16, 32), 0.1  # hard-coded in the host
 TRANSFORMER_KEYS = ("embed_dim", "num_heads", "window", "drop_path", "checkpoint")
 
 
-class SizedSwinGait(SwinGait):
+class SizedSwinGait(Rates, SwinGait):
     """SwinGait whose transformer takes its sizes from ``model_cfg.transformer``; the defaults are the host's.
 
     ``embed_dim``: channels of the first stage, the second has twice as many. ``num_heads``: of both stages.

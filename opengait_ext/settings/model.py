@@ -15,7 +15,9 @@ SECTIONS = {  # of each model: those that it needs, and others that it knows
     "DeepGaitV2": (("model", "Backbone", "SeparateBNNecks"), ("use_emb2",)),
     "SwinGait": (SWINGAIT, ()),
     "SwinGait2D": (SWINGAIT, ("transformer",)),
+    "SwinGait2DHeatmaps": (SWINGAIT, ("transformer", "heatmaps")),
     "SwinGait2DKPRPE": (SWINGAIT, ("transformer", "kprpe")),
+    "SwinGait2DTrunk": (SWINGAIT, ()),
     "SwinGait3DKPRPE": (SWINGAIT, ("transformer", "kprpe")),
 }
 LISTS = {"layers": 4, "channels": 2}  # least lengths

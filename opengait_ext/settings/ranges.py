@@ -17,6 +17,7 @@ WHOLE = {  # least values of whole numbers, where they are given
     "trainer_cfg.save_iter": 1,
     "trainer_cfg.total_iter": 1,
     "trainer_cfg.T_max_iter": 1,
+    "trainer_cfg.iteration_per_epoch": 1,
     "trainer_cfg.seed": 0,
     "data_cfg.num_workers": 0,
     "trainer_cfg.restore_hint": 0,

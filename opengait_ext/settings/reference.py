@@ -30,6 +30,7 @@ CHOICES = {
     "model_cfg.kprpe.rotary": ROTARY,
     "model_cfg.kprpe.grid": GRIDS,
     "model_cfg.kprpe.mode": MODES,
+    "model_cfg.heatmaps.keypoints": KEYPOINTS,
     "evaluator_cfg.metric": METRICS,
     "trainer_cfg.sampler.sample_type": SAMPLE_TYPES,
     "evaluator_cfg.sampler.sample_type": SAMPLE_TYPES,
@@ -91,11 +92,12 @@ def model_keys() -> Iterator[tuple[str, Any]]:
     """Yield the keys of ``model_cfg``; those of ``Backbone`` and ``SeparateBNNecks`` are the host's own."""
     for needed, others in SECTIONS.values():
         for name in (*needed, *others):
-            if name not in ("kprpe", "transformer"):
+            if name not in ("kprpe", "transformer", "heatmaps"):
                 yield f"model_cfg.{name}", NO_DEFAULT
     from ..training.session import session
 
     with session("embedded", "cpu"):
+        from ..models.heatmaps import DEFAULTS
         from ..models.swingait import DROP_PATH, HEADS, WIDTH, SwinGait2D
 
     sizes = {"embed_dim": WIDTH, "num_heads": list(HEADS), "window": list(SwinGait2D.window), "drop_path": DROP_PATH}
@@ -104,6 +106,8 @@ def model_keys() -> Iterator[tuple[str, Any]]:
     for field in fields(KPRPEConfig):
         yield f"model_cfg.kprpe.{field.name}", NO_DEFAULT if field.default is MISSING else field.default
     yield "model_cfg.kprpe.confidence", False
+    for name, default in DEFAULTS.items():
+        yield f"model_cfg.heatmaps.{name}", default
 
 
 def bounds(key: str) -> str:

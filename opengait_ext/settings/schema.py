@@ -17,6 +17,7 @@ from ..host.active import ActiveHost
 from ..host.rehearsal import evaluations
 from .model import check_model
 from .ranges import check_ranges
+from .rates import check_rates
 
 TORCHREID = {"model", "data", "train", "test", "loss"}  # sections
 SAMPLER = (
@@ -33,8 +34,9 @@ SAMPLER = (
 )
 BEYOND_DEFAULTS = {  # keys that OpenGait reads although its default.yaml does not list them, and ours
     "data_cfg": ("data_in_use", "self_supervised"),
-    "evaluator_cfg": ("joint_transform",),
-    "trainer_cfg": ("T_max_iter", "joint_transform", "seed"),
+    "evaluator_cfg": ("enable_bfloat16", "joint_transform"),
+    "optimizer_cfg": ("lr_factors",),
+    "trainer_cfg": ("T_max_iter", "enable_bfloat16", "iteration_per_epoch", "joint_transform", "seed"),
 }
 SEVERAL_TYPES = {
     "restore_hint": (int, str),
@@ -71,8 +73,8 @@ def check(host: ActiveHost, settings: Mapping[str, Any], defaults: Mapping[str, 
         raise KpstraError(f"{source}: {min(stray)}: a section of torchreid's configurations; give one of OpenGait's")
     known_keys(settings, defaults, source)
     same_types(settings, defaults, f"{source}: ")
-    for section, extra in BEYOND_DEFAULTS.items():
-        known_keys(settings[section], [*defaults[section], *extra], f"{source}: {section}")
+    for section in ("data_cfg", "evaluator_cfg", "trainer_cfg"):
+        known_keys(settings[section], [*defaults[section], *BEYOND_DEFAULTS[section]], f"{source}: {section}")
         if "sampler" in settings[section]:
             known_keys(settings[section]["sampler"], SAMPLER, f"{source}: {section}.sampler")
     check_losses(host, settings["loss_cfg"], f"{source}: loss_cfg")
@@ -81,7 +83,9 @@ def check(host: ActiveHost, settings: Mapping[str, Any], defaults: Mapping[str, 
         ("scheduler_cfg", "scheduler", torch.optim.lr_scheduler),
     ):
         known = arguments(named(module, settings[section][key], f"{source}: {section}.{key}"))
-        known_keys(settings[section], [*known, *defaults[section]], f"{source}: {section}")
+        known_keys(
+            settings[section], [*known, *defaults[section], *BEYOND_DEFAULTS.get(section, ())], f"{source}: {section}"
+        )
     for section in ("trainer_cfg", "evaluator_cfg"):
         build_joint_transform(settings[section].get("joint_transform"), f"{source}: {section}.joint_transform")
         transforms = settings[section]["transform"]
@@ -95,6 +99,7 @@ def check(host: ActiveHost, settings: Mapping[str, Any], defaults: Mapping[str, 
         one_of(sampler["sample_type"], SAMPLE_TYPES, f"{where}.sample_type")
     check_values(settings, source)
     check_model(settings["model_cfg"], source)
+    check_rates(settings, source)
 
 
 def check_evaluation(host: ActiveHost, name: str, where: str) -> None:
@@ -109,10 +114,14 @@ def check_evaluation(host: ActiveHost, name: str, where: str) -> None:
 def check_values(settings: Mapping[str, Any], source: str) -> None:
     """Refuse numbers that make no sense, and parts of ours that are of a wrong type."""
     check_ranges(settings, source)
-    for section, key in (("model_cfg", "kprpe"), ("model_cfg", "transformer")):
-        node = settings[section].get(key)
+    for key in ("kprpe", "transformer", "heatmaps"):
+        node = settings["model_cfg"].get(key)
         if node is not None and not isinstance(node, Mapping):
-            raise KpstraError(f"{source}: {section}.{key}: {node!r}: expected keys and values")
+            raise KpstraError(f"{source}: model_cfg.{key}: {node!r}: expected keys and values")
+    for section in ("trainer_cfg", "evaluator_cfg"):
+        value = settings[section].get("enable_bfloat16", False)
+        if not isinstance(value, bool):
+            raise KpstraError(f"{source}: {section}.enable_bfloat16: {value!r}: expected true or false")
     chosen = settings["data_cfg"].get("data_in_use")
     alike = isinstance(chosen, list) and len({type(one) for one in chosen}) == 1 and isinstance(chosen[0], int)
     if chosen is not None and not alike:

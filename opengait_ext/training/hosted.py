@@ -13,12 +13,13 @@ from ..host.errors import refused
 from .checkpoints import Checkpoints
 from .loading import Loading
 from .numerics import Watched
+from .precision import Precision
 from .progress import Progress
 from .seeding import Seeded
 from .testing import Testing
 
 
-class Hosted(Progress, Checkpoints, Testing, Seeded, Watched, Loading):
+class Hosted(Progress, Checkpoints, Testing, Seeded, Watched, Loading, Precision):
     """Mixed into a model class, in front of it; :func:`hosted_class` does so.
 
     Every part overrides what the host calls and passes on to the next: from the bar around the training loop, inwards

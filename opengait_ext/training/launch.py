@@ -36,6 +36,7 @@ class Run:
     workdir: str = "."
     overrides: Sequence[str] = ()
     resume: bool = False
+    bfloat16: bool = False
 
 
 def launch(run: Run) -> dict[str, float] | None:
@@ -57,6 +58,9 @@ def launch(run: Run) -> dict[str, float] | None:
         if device == "cpu":
             keep_freed_memory()
         settings = load_settings(host, run.config, run.overrides, run.restore)
+        if run.bfloat16:
+            for section in ("trainer_cfg", "evaluator_cfg"):
+                settings[section]["enable_bfloat16"] = True
         resolve_paths(settings, host, run.phase)
         stack.enter_context(working_directory(run.workdir))
         notes, found = go_on(settings) if run.resume else [], []

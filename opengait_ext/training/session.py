@@ -57,6 +57,10 @@ def adapt(settings: dict[str, Any], device: str) -> list[str]:
     if sampler["batch_size"] != world:
         notes.append(f"evaluator_cfg.sampler.batch_size: {sampler['batch_size']} -> {world}, the number of processes")
         sampler["batch_size"] = world
+    for section in ("trainer_cfg", "evaluator_cfg"):
+        if settings[section].get("enable_bfloat16") and settings[section]["enable_float16"]:
+            notes.append(f"{section}.enable_float16: true -> false, enable_bfloat16 takes its place")
+            settings[section]["enable_float16"] = False
     if device == "cpu":
         for section, key in (
             ("trainer_cfg", "sync_BN"),

@@ -1,0 +1,138 @@
+"""Joints as heat maps beside the silhouette: another way to give a network what KP-RPE is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn, optim
+
+from plugins.common.settings import known_keys
+from plugins.errors import KpstraError, one_of
+from plugins.kprpe import normalise_keypoints
+from plugins.kprpe.keypoints import check_keypoints
+from plugins.kprpe.position.pose import MeanPose
+from plugins.kprpe.position.table import KEYPOINTS
+
+from ..data.prepare.poses import JOINTS
+from .joints import checked_joints, share_poses
+from .swingait import SwinGait2D
+
+DEFAULTS = {"sigma": 1.5, "keypoints": "given"}
+
+
+class SwinGait2DHeatmaps(SwinGait2D):
+    """SwinGait-2D whose first convolution sees one Gaussian map for each joint beside the silhouette.
+
+    ``model_cfg.heatmaps``: ``sigma`` of the Gaussians in pixels of the silhouettes; ``keypoints``: ``given``, or
+    ``constant`` for the control, whose maps always show the mean pose of the first batch of training, which travels in
+    the checkpoint.
+
+    The maps' weights begin at zero under a name of their own: a network that takes over the weights of a SwinGait-2D or
+    of its trunk begins as that one.
+    """
+
+    num_keypoints = JOINTS
+
+    def build_network(self, model_cfg: Mapping) -> None:
+        """Build SwinGait-2D and widen its first convolution."""
+        super().build_network(model_cfg)
+        self.heatmaps = heatmap_settings(model_cfg)
+        widen(self.first, JOINTS)
+        self.pose = MeanPose(JOINTS) if self.heatmaps["keypoints"] == "constant" else None
+
+    @property
+    def first(self) -> nn.Conv2d:
+        """The first convolution."""
+        return self.layer0.forward_block[0]
+
+    def get_optimizer(self, optimizer_cfg: Mapping) -> optim.Optimizer:
+        """Return the host's optimiser with the maps' weights in a group of their own, at the transformer's rate."""
+        optimizer, ours = super().get_optimizer(optimizer_cfg), self.first.maps_weight
+        for group in optimizer.param_groups:
+            group["params"] = [p for p in group["params"] if p is not ours]
+        decay = optimizer_cfg["weight_decay"]
+        optimizer.add_param_group({"params": [ours], "lr": optimizer_cfg["lr"], "weight_decay": decay})
+        return optimizer
+
+    def forward(self, inputs: tuple) -> dict[str, Any]:
+        """Run SwinGait-2D with the maps of its input's joints.
+
+        Args:
+            inputs: ((silhouettes (n, s, H, W), keypoints (n, s, 17, 3)), labels, types, views, sequence lengths);
+                keypoints are (x, y, score) in pixels of the silhouettes, whole numbers being pixel centres.
+        """
+        modalities, *others = inputs
+        silhouettes, keypoints = checked_joints(modalities, JOINTS, type(self).__name__)
+        points, scores = keypoints[..., :2], keypoints[..., 2]
+        size = silhouettes.shape[-2:]
+        check_keypoints(normalise_keypoints(points, size).flatten(0, 1), scores.flatten(0, 1))
+        if self.pose is not None:
+            if self.training and not int(self.pose.count):
+                self.pose.fit(points, scores.clamp(0, 1))
+                share_poses([self.pose])
+            points, scores = self.pose.mean.expand_as(points), torch.ones_like(scores)
+        self.first.maps = joint_maps(points, scores, size, self.heatmaps["sigma"]).flatten(0, 1)
+        try:
+            return super().forward(([silhouettes], *others))
+        finally:
+            self.first.maps = None
+
+
+class WidenedConv(nn.Conv2d):
+    """A convolution of its input and of ``maps`` (N, K, H, W) beside it; their weights are ``maps_weight``."""
+
+    maps: Tensor | None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, C, H, W)."""
+        both, weight = torch.cat([x, self.maps.to(x.dtype)], 1), torch.cat([self.weight, self.maps_weight], 1)
+        return self._conv_forward(both, weight, self.bias)
+
+
+def widen(conv: nn.Conv2d, channels: int) -> None:
+    """Make a convolution a :class:`WidenedConv` of ``channels`` maps, whose weights are zero, in place."""
+    conv.__class__, conv.maps = WidenedConv, None
+    conv.maps_weight = nn.Parameter(conv.weight.new_zeros(conv.out_channels, channels, *conv.kernel_size))
+
+
+def joint_maps(points: Tensor, scores: Tensor, size: tuple[int, int], sigma: float) -> Tensor:
+    """Return a map for each joint, ``score exp(-|pixel - joint|^2 / (2 sigma^2))``.
+
+    Args:
+        points: (..., L, 2), (x, y) in pixels, whole numbers being pixel centres.
+        scores: (..., L), taken as 0 to 1; a joint of score 0 may be anywhere, NaN too, and has an empty map.
+        size: (height, width).
+        sigma: in pixels.
+
+    Returns:
+        (..., L, height, width).
+
+    Example:
+        >>> joint_maps(torch.tensor([[[1.0, 0.0]]]), torch.tensor([[0.5]]), (1, 3), 1.0)
+        tensor([[[[0.3033, 0.5000, 0.3033]]]])
+    """
+    scores = scores.clamp(0, 1)
+    points = torch.where(scores.unsqueeze(-1) > 0, points, 0.0)
+    across, down = (
+        torch.exp(-(torch.arange(side, device=points.device) - points[..., i, None]).square() / (2 * sigma**2))
+        for i, side in ((0, size[1]), (1, size[0]))
+    )
+    return (scores.unsqueeze(-1) * down).unsqueeze(-1) * across.unsqueeze(-2)
+
+
+def heatmap_settings(model_cfg: Mapping) -> dict[str, Any]:
+    """Return ``model_cfg.heatmaps`` over the defaults.
+
+    Raises:
+        KpstraError: unknown key or value.
+    """
+    where, given = "model_cfg.heatmaps", dict(model_cfg.get("heatmaps") or {})
+    known_keys(given, DEFAULTS, where)
+    settings = {**DEFAULTS, **given}
+    sigma = settings["sigma"]
+    if isinstance(sigma, bool) or not isinstance(sigma, (int, float)) or not 0 < sigma < float("inf"):
+        raise KpstraError(f"{where}.sigma: {sigma!r}: expected pixels above 0")
+    one_of(settings["keypoints"], KEYPOINTS, f"{where}.keypoints")
+    return settings
