@@ -93,7 +93,7 @@ def batch_of(model: nn.Module, sequences: int, frames: int) -> tuple:
     """Return random input of ``sequences`` sequences, as the host's ``inputs_pretreament`` gives it."""
     device, chance = next(model.parameters()).device, torch.Generator().manual_seed(0)
     modalities = [torch.rand(sequences, frames, 64, 44, generator=chance).to(device)]
-    if hasattr(model, "kprpe"):
+    if hasattr(model, "num_keypoints"):
         scale = torch.tensor([43.0, 63.0, 1.0])
         modalities.append((torch.rand(sequences, frames, 17, 3, generator=chance) * scale).to(device))
     return modalities, torch.arange(sequences, device=device), ["seq"] * sequences, ["view"] * sequences, None
