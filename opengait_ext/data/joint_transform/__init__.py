@@ -2,7 +2,8 @@
 
 OpenGait applies one transform to each modality on its own, so a rotation of the silhouettes would leave the keypoints
 behind. A joint transform is a list of steps under the names of OpenGait's transforms, drawn once for a sequence; on the
-silhouettes each step equals OpenGait's for the same state of :mod:`random`.
+silhouettes each step equals OpenGait's for the same state of :mod:`random`. ``RandomSimilarity`` and ``DrawJoints`` are
+ours.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from plugins.errors import KpstraError, nearest
 
 from .steps import STEPS
 
-SHARES, POSITIVE = ("prob", "sl", "sh", "r1"), ("divsor", "r1")
+SHARES, POSITIVE = ("prob", "sl", "sh", "r1", "shift", "level"), ("divsor", "r1")
 Pair = tuple[np.ndarray, np.ndarray]
 Joint = Callable[[np.ndarray, np.ndarray], Pair]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from plugins.errors import KpstraError
 from plugins.keypoints.joints import FLIPPED_JOINTS
+from plugins.pictures.overlay import LIMBS, SUBPIXEL
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -119,6 +120,45 @@ class RandomAffine(RandomWarp):
         return cv2.getAffineTransform(corners(), corners())
 
 
+class RandomSimilarity(RandomWarp):
+    """Turn by up to ``degree``, resize by up to ``scale`` (of the logarithm), shift by up to ``shift`` of the height.
+
+    About the frame's centre; not one of OpenGait's transforms. These are the errors of a person's box that
+    `opengait-ext robustness` tests: every one is drawn evenly from both sides of 0.
+    """
+
+    def __init__(self, prob: float = 0.5, degree: float = 24, scale: float = 0.15, shift: float = 0.08) -> None:
+        super().__init__(prob)
+        self.degree, self.scale, self.shift = degree, scale, shift
+
+    def matrix(self, height: int, width: int) -> np.ndarray:
+        """Draw the similarity, (2, 3)."""
+        angle, log_size, *shift = (random.uniform(-m, m) for m in (self.degree, self.scale, self.shift, self.shift))
+        matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, math.exp(log_size))
+        matrix[:, 2] += height * np.array(shift)
+        return matrix
+
+
+class DrawJoints:
+    """Draw the skeleton into the silhouettes, in grey of ``level``: what KP-RPE is given, given as pixels instead.
+
+    Lines a pixel wide between COCO's joints; those of a joint with score 0 are left out. ``level`` is a share of
+    white, which is 255 in silhouettes of whole numbers and 1 in those that are divided by 255 already.
+    """
+
+    def __init__(self, level: float = 0.5) -> None:
+        self.level = level
+
+    def __call__(self, silhouettes: np.ndarray, keypoints: np.ndarray) -> Pair:
+        """Silhouettes (s, H, W), keypoints (s, 17, 3)."""
+        if keypoints.shape[1] != len(FLIPPED_JOINTS):
+            raise KpstraError(f"joint_transform: DrawJoints knows COCO's 17 joints, not {keypoints.shape[1]}")
+        grey = self.level * (255 if silhouettes.dtype == np.uint8 else 1)
+        masks = np.stack([skeleton(joints, silhouettes.shape[1:]) for joints in keypoints])
+        drawn = silhouettes + masks * (grey - silhouettes)
+        return (drawn.round() if silhouettes.dtype == np.uint8 else drawn).astype(silhouettes.dtype), keypoints
+
+
 class RandomErasing(RandomStep):
     """Blank a random rectangle of the silhouettes, the same in all frames or one for each; joints stay.
 
@@ -153,6 +193,17 @@ class RandomErasing(RandomStep):
         return silhouettes, keypoints
 
 
+def skeleton(joints: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return lines between COCO's joints (17, 3) as a mask (H, W) of 0 to 1; joints of score 0 have none."""
+    mask, sure = np.zeros(size, np.uint8), joints[:, 2] > 0
+    limit = 4 * max(size)  # OpenCV's fixed-point coordinates end somewhere
+    at = np.rint(np.where(sure[:, None], joints[:, :2], 0).clip(-limit, limit) * 2**SUBPIXEL).astype(int).tolist()
+    for a, b in LIMBS:
+        if sure[a] and sure[b]:
+            cv2.line(mask, at[a], at[b], 255, 1, cv2.LINE_AA, SUBPIXEL)
+    return mask / np.float32(255)
+
+
 def moved(keypoints: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Send (x, y) of (s, L, 3) keypoints through an affine (2, 3) or projective (3, 3) matrix; the score stays."""
     square = np.eye(3)
@@ -171,6 +222,8 @@ STEPS = {
         RandomRotate,
         RandomPerspective,
         RandomAffine,
+        RandomSimilarity,
         RandomErasing,
+        DrawJoints,
     )
 }

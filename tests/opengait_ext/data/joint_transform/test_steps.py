@@ -22,7 +22,7 @@ NODES = [
     {"type": "RandomErasing", "prob": 0.8},
     {"type": "RandomErasing", "prob": 0.8, "per_frame": True},
 ]
-MOVING = ("RandomRotate", "RandomPerspective", "RandomAffine", "RandomHorizontalFlip")
+MOVING = ("RandomRotate", "RandomPerspective", "RandomAffine", "RandomSimilarity", "RandomHorizontalFlip")
 
 
 def sequence(width=64, frames=4, seed=0):
@@ -181,4 +181,44 @@ def test_no_transform_is_the_identity():
 
 
 def test_every_step_is_tested():
-    assert STEPS.keys() == {node["type"] for node in NODES}
+    """Against the host's of that name; those that are ours alone, below."""
+    assert STEPS.keys() == {node["type"] for node in NODES} | {"RandomSimilarity", "DrawJoints"}
+
+
+def test_a_similarity_stays_within_its_bounds():
+    """Turn, size and shift of the frame's centre, seen on the joints, reach the bounds and do not pass them."""
+    step = build_joint_transform(
+        [{"type": "RandomSimilarity", "prob": 1, "degree": 10, "scale": 0.2, "shift": 0.05}], "x"
+    )
+    joints = np.float32([[[21.5, 31.5, 1], [31.5, 31.5, 1], *[[0, 0, 1]] * 15]])  # the centre, and 10 pixels beside it
+    seen = []
+    for seed in range(200):
+        (_, points), _ = drawn(step, seed, np.zeros((1, 64, 44), np.uint8), joints)
+        (x, y), aside = points[0, 0, :2] - [21.5, 31.5], points[0, 1, :2] - points[0, 0, :2]
+        seen.append([x / 64, y / 64, np.degrees(np.arctan2(aside[1], aside[0])), np.log(np.hypot(*aside) / 10)])
+    bounds = np.array([0.05, 0.05, 10, 0.2])
+    assert (np.abs(seen) <= bounds * 1.001).all()
+    assert (np.max(seen, 0) > 0.9 * bounds).all() and (np.min(seen, 0) < -0.9 * bounds).all()
+
+
+@pytest.mark.parametrize("dtype, white", [(np.uint8, 255), (np.float64, 1.0)])
+def test_a_skeleton_is_drawn_into_the_silhouettes(dtype, white):
+    """Grey along a limb, on body and background alike; nothing else changes; joints of score 0 have no limbs."""
+    silhouettes = np.zeros((2, 64, 44), dtype)
+    silhouettes[:, 32:] = white
+    keypoints = np.zeros((2, 17, 3), np.float32)
+    keypoints[:, 11], keypoints[:, 13] = (20, 10, 1), (20, 50, 0.4)  # left hip and knee, straight down
+    keypoints[1, 13, 2] = 0
+    kept = silhouettes.copy()
+    found, joints = build_joint_transform([{"type": "DrawJoints"}], "x")(silhouettes, keypoints)
+    assert found.dtype == dtype and (np.abs(found[0, 12:49, 20] / white - 0.5) < 0.06).all()
+    beside = np.ones((64, 44), bool)
+    beside[8:53, 18:23] = False
+    assert np.array_equal(found[0][beside], kept[0][beside]) and np.array_equal(found[1], kept[1])
+    assert np.array_equal(silhouettes, kept) and joints is keypoints
+
+
+def test_a_skeleton_of_other_joints_is_refused():
+    draw = build_joint_transform([{"type": "DrawJoints"}], "x")
+    with pytest.raises(KpstraError, match="DrawJoints knows COCO's 17 joints, not 5"):
+        draw(np.zeros((1, 64, 44)), np.ones((1, 5, 3), np.float32))
