@@ -14,11 +14,13 @@ frame; severity is the standard deviation, cut at two of them. Severity 1 stands
     rotation        12 degrees
     crop            15 % of the person's height (top, bottom) or width (left, right) cut off
     together        the four above at once
+    occlusion       a quarter of the person's box covered by a rectangle, with the joints behind it missing
     joint-noise     5 % of the frame's height, each joint and frame on its own; the silhouettes stay
     joint-dropout   every joint missing in half of the frames, in one stretch; the silhouettes stay
 
 Crop is what a box does that is too small at one side, drawn for each sequence: the pixels beyond it are lost, and
 what is left is refitted as preparation does it, to the old height and about its own centre of mass. The joints go
-along, those cut off to outside the frame. Missing joints get score 0 and a place interpolated over time, as in
-``prepare``.
+along, those cut off to outside the frame. An occluder covers its share in every frame, at one place in the person's
+box for each sequence with a small change from frame to frame; the box stays. Missing joints get score 0 and a place
+interpolated over time, as in ``prepare``.
 """

@@ -13,6 +13,7 @@ from plugins.keypoints.joints import JOINTS
 
 from ...data.prepare.poses import fill_absent
 from .crop import crop
+from .occlude import occlude
 
 STRONG = Alignment.of(1)
 # kind -> what severity 1 of it is, and how its axis is called
@@ -26,6 +27,7 @@ KINDS = {
         "severity",
         1.0,
     ),
+    "occlusion": ({"occlusion": 0.25}, "% of the person's box", 25.0),
     "joint-noise": ({"joint_noise": 0.05}, "% of the frame's height", 5.0),
     "joint-dropout": ({"joint_dropout": 0.5}, "% of the frames", 50.0),
 }
@@ -39,6 +41,7 @@ class Disturbance:
     scale: float = 0.0  # of the logarithm of the size
     rotation: float = 0.0  # degrees
     crop: float = 0.0  # share of the person's height or width
+    occlusion: float = 0.0  # share of the person's box; no deviation but the value itself
     joint_noise: float = 0.0  # share of the frame's height
     joint_dropout: float = 0.0  # share of the frames, for each joint; no deviation but the value itself
 
@@ -77,6 +80,8 @@ def disturb(
         Arrays like those given.
     """
     joints = np.zeros((len(silhouettes), JOINTS, 3), np.float32) if keypoints is None else keypoints
+    if what.occlusion:
+        silhouettes, joints = occlude(silhouettes, joints, what.occlusion, _number(seed, name, "occlusion"))
     if what.crop:
         silhouettes, joints = crop(silhouettes, joints, what.crop, _number(seed, name, "crop"))
     alignment = Alignment(what.translation, what.scale, what.rotation)
