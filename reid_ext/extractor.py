@@ -2,6 +2,8 @@
 
 >>> extractor = FeatureExtractor("resnet50_stra", "log/resnet50_stra/model/model.pth.tar-100")
 >>> features = extractor(["a.jpg", "b.jpg"])                                                # (2, 512)
+
+A model that takes keypoints gets them in pixels of the images: ``extractor(images, keypoints)``, (B, 17, 3).
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ from torch import Tensor
 
 from plugins.common.devices import usable
 from plugins.errors import KpstraError, one_of
+from plugins.keypoints.joints import JOINTS, resized
 
 from .data.images import read_image, rgb
 from .host import torchreid
 from .models import factory as models
+from .models.feed import KeypointFeed, takes_keypoints
 from .training.weights import load_all_features
 
 NORMALISED = 20.0  # above every value of a normalised image, 2.64 with ImageNet's mean and deviation
@@ -62,23 +66,36 @@ class FeatureExtractor(Host):
         device = str(usable(device or "auto"))
         with patch.object(sys.modules[Host.__module__], "load_pretrained_weights", load_all_features):
             super().__init__(model_name, str(model_path), image_size, device=device, **{"verbose": False, **more})
+        self._size = tuple(image_size)
+        self._feed = KeypointFeed(self.model) if takes_keypoints(self.model) else None
 
-    def __call__(self, input: Any) -> Tensor:
+    def __call__(self, input: Any, keypoints: Any = None) -> Tensor:
         """Return the features (B, D) of images.
 
         Args:
             input: an image or a list of them: a path, a PIL image, or an RGB array (H, W, 3) uint8; or a tensor
                 (B, 3, H, W) or (3, H, W) that is normalised as the network's images are, of any size.
+            keypoints: for a model that takes some, (B, 17, 3): x, y in pixels of each image as it is given, before it
+                is resized, and score; all 0 where a joint is absent. (17, 3) for a single image.
 
         Raises:
-            KpstraError: an unreadable image, another shape or type, or values that cannot be right.
+            KpstraError: an unreadable image, another shape or type, values that cannot be right, or keypoints that are
+                missing or that the model does not take.
         """
+        if (keypoints is None) != (self._feed is None):
+            takes = "takes no keypoints" if self._feed is None else "takes keypoints: give (B, 17, 3) beside the images"
+            raise KpstraError(f"FeatureExtractor: {type(self.model).__name__} {takes}")
         if isinstance(input, Tensor):
             images = self._checked(input)
+            if keypoints is not None:
+                number = 1 if images.ndim == 3 else len(images)
+                self._feed.give(_joints(keypoints, [images.shape[-2:]] * number))
         else:
             images = [_array(image) for image in (input if isinstance(input, (list, tuple)) else [input])]
             if not images:
                 raise KpstraError("FeatureExtractor: no images given")
+            if keypoints is not None:
+                self._feed.give(_joints(keypoints, [image.shape[:2] for image in images], self._size))
         return super().__call__(images)
 
     def _checked(self, images: Tensor) -> Tensor:
@@ -111,6 +128,21 @@ def _array(image: Any) -> np.ndarray:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise KpstraError(f"FeatureExtractor: {image.dtype} {image.shape}: expected paths of images or uint8 (H, W, 3)")
     return image
+
+
+def _joints(keypoints: Any, sizes: list[tuple[int, int]], target: tuple[int, int] | None = None) -> Tensor:
+    """Return keypoints (B, 17, 3) of images of these sizes, in pixels of the images resized to ``target``."""
+    array = np.asarray(keypoints, np.float64)
+    array = array[None] if array.ndim == 2 else array
+    if array.shape != (len(sizes), JOINTS, 3):
+        raise KpstraError(f"FeatureExtractor: keypoints {array.shape}: expected ({len(sizes)}, {JOINTS}, 3), as images")
+    if not np.isfinite(array).all():
+        raise KpstraError("FeatureExtractor: the keypoints hold values that are not finite")
+    if target is not None:
+        absent = array[..., 2] <= 0
+        array = np.stack([resized(joints, size, target) for joints, size in zip(array, sizes, strict=True)])
+        array[absent] = 0
+    return torch.from_numpy(array).float()
 
 
 def _is_size(value: object) -> bool:

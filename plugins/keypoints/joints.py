@@ -33,6 +33,7 @@ COCO17 = (
 JOINTS = len(COCO17)
 FACE, HEAD, SHOULDERS, HIPS, ANKLES = slice(0, 3), slice(0, 5), slice(5, 7), slice(11, 13), slice(15, 17)
 FLIPPED_JOINTS = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15])  # COCO-17, left <-> right
+FLIPPED_POINTS = np.array([1, 0, 2, 4, 3])  # of the five points, image-left <-> image-right
 FIVE_POINTS = 5  # of a face: image-left eye, image-right eye, nose, image-left and image-right corner of the mouth
 CONFIDENT = 0.5  # the least score of a joint that is looked at
 ABSENT = -1

@@ -16,7 +16,7 @@ from .compact import SUFFIX, compact
 from .folders import source_of
 from .values import PIXELS, SHARES, SQUARE, Poses, Size, Source, without_common_folder
 
-Sizes = Size | Callable[[str], Size]
+Sizes = Size | Callable[[str], Size | None]
 
 
 class Kind(NamedTuple):
@@ -92,8 +92,8 @@ def read(
     Args:
         path: a file; or a folder, whose files below it of other kinds are left out with a warning.
         format: one of :data:`FORMATS`; ``None`` tells each file's by its content.
-        size: (height, width) of all images, or a function that tells it of an image's name; needed where x and y are
-            shares of the image and the files do not tell its size.
+        size: (height, width) of all images, or a function that tells it of an image's name (``None``: the image is left
+            out); needed where x and y are shares of the image and the files do not tell its size.
         progress: wraps the files, such as ``tqdm``.
 
     Returns:
@@ -226,6 +226,8 @@ def _in_pixels(
         unit, told = units[names[name]]
         if unit != PIXELS and joints.any():
             given = size(name) if callable(size) else size
+            if callable(size) and given is None:
+                continue
             if (given or told) is None:
                 raise KpstraError(
                     f"{path}: {name}: x and y are {SHARES} of the image, whose size is not known; give the images "

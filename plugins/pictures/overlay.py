@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..keypoints.joints import JOINTS
+
 GREY = 110
 LEFT, RIGHT, MIDDLE = (60, 160, 255), (255, 170, 40), (90, 220, 90)  # BGR: the person's left orange, right blue
 LIMBS = (
@@ -36,7 +38,7 @@ def draw_frame(image: np.ndarray, keypoints: np.ndarray, scale: int = 4) -> np.n
 
     Args:
         image: (H, W) uint8, or (H, W, 3) RGB.
-        keypoints: (17, 3) x, y in pixels (integers are pixel centres) and score.
+        keypoints: (17, 3) x, y in pixels (integers are pixel centres) and score; of a face (5, 3), without limbs.
         scale: picture pixels of one pixel of the image.
 
     Returns:
@@ -53,7 +55,7 @@ def draw_frame(image: np.ndarray, keypoints: np.ndarray, scale: int = 4) -> np.n
     at = np.where(finite[:, None], (keypoints[:, :2] + 0.5) * scale - 0.5, 0).clip(-4 * max(size), 5 * max(size))
     at = [tuple(map(int, point)) for point in np.rint(at * 2**SUBPIXEL)]
     thick = max(1, scale // 4)
-    for a, b in LIMBS:
+    for a, b in LIMBS if len(keypoints) == JOINTS else ():
         if sure[a] and sure[b]:
             cv2.line(picture, at[a], at[b], _colour(a, b), thick, cv2.LINE_AA, SUBPIXEL)
     for joint in np.flatnonzero(finite):

@@ -10,6 +10,7 @@ from ..settings.load import datamanager_kwargs
 from ..training.console import quiet
 from .batches import check_people, check_triplets, checked_samplers
 from .galleries import check_galleries
+from .keypoints import attach_keypoints
 
 
 def build_datamanager(cfg: CfgNode):
@@ -17,8 +18,11 @@ def build_datamanager(cfg: CfgNode):
 
     A test needs no training batches: its training images may be fewer than one.
 
+    With ``data.keypoints`` its samples have keypoints (:mod:`reid_ext.data.keypoints`).
+
     Raises:
-        KpstraError: batches, people or galleries that the run cannot work with, or the host's reading failed.
+        KpstraError: batches, people or galleries that the run cannot work with, keypoints that
+            are none of these images', or the host's reading failed.
     """
     kwargs = datamanager_kwargs(cfg)
     if cfg.test.evaluate:
@@ -32,4 +36,6 @@ def build_datamanager(cfg: CfgNode):
     if not cfg.test.evaluate:
         check_people(datamanager.num_train_pids)
     check_galleries(cfg, datamanager)
+    sources, targets = (cfg.data[f"keypoints_{key}"] or cfg.data.keypoints for key in ("sources", "targets"))
+    attach_keypoints(datamanager, "" if cfg.test.evaluate else sources, targets)
     return datamanager

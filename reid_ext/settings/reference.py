@@ -17,7 +17,7 @@ BOUNDS = {
     "from 0, below 1": BELOW_ONE,
     "three numbers": THREE,
 }
-OURS = ("stra", "model.partial_weights")
+OURS = ("stra", "model.partial_weights", "data.keypoints", "data.keypoints_sources", "data.keypoints_targets")
 
 
 def setting_lines() -> list[str]:
@@ -33,7 +33,7 @@ def setting_lines() -> list[str]:
     lines += [
         "`reid-ext config NAME [key=value ...]` prints all of a configuration; `key value` behind a command sets one."
     ]
-    lines += [f"Keys and defaults are torchreid's; {' and '.join(f'`{key}`' for key in OURS)} are added.", ""]
+    lines += [f"Keys and defaults are torchreid's; {', '.join(f'`{key}`' for key in OURS)} are added.", ""]
     for section, content in SCHEMA.items():
         heading = section if isinstance(content, dict) else "Outside the sections"
         rows = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# Keys and defaults of torchreid's scripts/default_config.py; `use_gpu` and `stra` are added.
+# Keys and defaults of torchreid's scripts/default_config.py; `use_gpu`, `stra` and what is marked are added.
 SCHEMA: dict[str, Any] = {
     "use_gpu": False,  # get_default_config sets it to whether CUDA is there
     "model": {
@@ -35,6 +35,9 @@ SCHEMA: dict[str, Any] = {
         "norm_std": [0.229, 0.224, 0.225],
         "save_dir": "log",
         "load_train_targets": False,
+        "keypoints": "",  # ours, as the next two: a file or folder, for sources and targets that have none of their own
+        "keypoints_sources": "",
+        "keypoints_targets": "",
     },
     "market1501": {"use_500k_distractors": False},
     "cuhk03": {"labeled_images": False, "classic_split": False, "use_metric_cuhk03": False},

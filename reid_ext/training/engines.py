@@ -19,6 +19,7 @@ from ..host_errors import host_call
 from ..models.networks import DiversityOutputs
 from .checkpoints import inner, save_checkpoint, training_state
 from .console import quiet
+from .fed import FedEngine
 from .numerics import WatchedEngine
 from .partners import check_partner, check_triplet_batch
 from .progress import first_batch_line
@@ -27,7 +28,7 @@ from .results import Results
 from .rng import preserved_rng
 
 
-class CheckpointedEngine(WatchedEngine):
+class CheckpointedEngine(FedEngine, WatchedEngine):
     """Save after every epoch, whole or not at all, with everything that a resumed run needs to go on exactly.
 
     The host saves only after an evaluation, in place, and its evaluation draws random numbers; here a checkpoint is

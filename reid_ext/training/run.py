@@ -20,6 +20,7 @@ from ..data.manager import build_datamanager
 from ..host import torchreid
 from ..host_errors import host_call
 from ..models.build import build_model
+from ..models.feed import complexity, takes_keypoints
 from ..settings.load import engine_run_kwargs, optimizer_kwargs, scheduler_kwargs
 from .checkpoints import load_checkpoint
 from .console import quiet, run_log
@@ -95,11 +96,13 @@ def prepare(cfg: CfgNode):
     """Build data manager, model, optimiser, scheduler and engine; sets ``cfg.train.start_epoch`` when resuming."""
     datamanager = build_datamanager(cfg)
     model = build_model(cfg, datamanager.num_train_pids)
+    if takes_keypoints(model):
+        check_keypoints(cfg)
     if not cfg.test.evaluate:
         check_batch_norm(model, cfg.train.batch_size, torch.cuda.device_count() if cfg.use_gpu else 1)
     with host_call(f"data.height {cfg.data.height}, data.width {cfg.data.width}", "this model may need other sizes"):
         size = (1, 3, cfg.data.height, cfg.data.width)
-        params, flops = torchreid.utils.compute_model_complexity(model, size)
+        params, flops = complexity(model, size)
     print(f"{cfg.model.name}: {params:,} parameters, {flops:,} FLOPs an image of {cfg.data.height}x{cfg.data.width}")
     check_tested_weights(cfg)
     if cfg.model.load_weights:
@@ -148,3 +151,17 @@ def check_tested_weights(cfg: CfgNode) -> None:
                 "model.partial_weights True to test what chance has given)"
             )
         print("Note: no model.load_weights: the test is of ImageNet's weights")
+
+
+def check_keypoints(cfg: CfgNode) -> None:
+    """Check that a model that takes keypoints gets some.
+
+    Raises:
+        KpstraError: names the settings.
+    """
+    for key in ("targets",) if cfg.test.evaluate else ("sources", "targets"):
+        if not (cfg.data.keypoints or cfg.data[f"keypoints_{key}"]):
+            raise KpstraError(
+                f"model.name: {cfg.model.name} takes keypoints: set data.keypoints FILE (or data.keypoints_{key}), of "
+                "`reid-ext keypoints` or of a pose network"
+            )

@@ -69,6 +69,15 @@ engines.CheckpointedEngine.run = run
 datamanager = SimpleNamespace(train_loader=[], test_loader={}, num_train_pids=751, data_type="image")
 optimizer = scheduler = None
 """,
+    "keypoints": f"""
+import shutil
+from plugins.keypoints import read, write
+from reid_ext.host import torchreid
+data = {str(DOCS.parent / "tests" / "data")!r}
+shutil.copy(data + "/formats/alphapose_coco17/alphapose-results.json", ".")
+write("market.npz", read(data + "/pets-mini/market_keypoints.json", size=(128, 64)))
+datamanager = torchreid.data.ImageDataManager(data + "/pets-mini", ["market1501"], workers=0, use_gpu=False)
+""",
 }
 BETWEEN = {  # after the block of this number
     ("reid", 2): """
@@ -83,6 +92,7 @@ AFTER = {
     "assert read_pose('0001.txt')[0].shape == (17, 3) and silhouettes.shape == (5, 64, 64)",
     "opengait-models": "assert outputs.shape == (2, 1000)",
     "reid": "assert features.shape == (2, 512)",
+    "keypoints": "assert len(people) == 3 and datamanager.train_loader.dataset[0]['keypoints'].shape == (17, 3)",
 }
 
 
@@ -133,7 +143,7 @@ def test_python_runs(page, tmp_path):
     code = [BEFORE.get(page.stem, "")]
     for number, block in enumerate((b for b in blocks(page) if b.language == "python"), 1):
         code += [block.text, BETWEEN.get((page.stem, number), "")]
-    package = "reid_ext" if page.stem in ("reid", "ranking", "images") else "opengait_ext"
+    package = "reid_ext" if page.stem in ("reid", "ranking", "images", "keypoints") else "opengait_ext"
     programs.run(package, "-c", "\n".join([*code, AFTER.get(page.stem, "")]), cwd=tmp_path)
 
 

@@ -1,8 +1,10 @@
 """`reid_ext.extractor` and `reid-ext export`."""
 
+import keypoint_network
 import numpy as np
 import pytest
 import torch
+from keypoint_network import TinyKeypoints
 from PIL import Image
 
 from plugins.errors import KpstraError
@@ -123,3 +125,48 @@ def test_export(model, weights, tmp_path, capsys):
         wanted = model(images)
     found = onnxruntime.InferenceSession(path).run(["features"], {"images": images.numpy()})[0]
     np.testing.assert_allclose(found, wanted, atol=1e-4 * float(wanted.abs().max()))
+
+
+@pytest.fixture
+def keypoint_extractor(tmp_path):
+    keypoint_network.register()
+    path = tmp_path / "k.pth"
+    torch.save({"state_dict": TinyKeypoints(1).state_dict()}, path)
+    return FeatureExtractor(keypoint_network.NAME, path, (64, 32), device="cpu")
+
+
+def test_keypoints_go_with_their_images(keypoint_extractor):
+    """In pixels of each image: they are moved by the resize, absent ones stay zero."""
+    chance = np.random.default_rng(0)
+    images = [chance.integers(0, 256, (height, 64, 3), dtype=np.uint8) for height in (128, 64)]
+    keypoints = chance.uniform(0, 60, (2, 17, 3))
+    keypoints[1, 4] = 0
+    features = keypoint_extractor(images, keypoints)
+    seen = keypoint_extractor.model.seen[1].numpy()
+    for joints, found, (height, width) in zip(keypoints, seen, ((128, 64), (64, 64)), strict=True):
+        expected = (joints[:, :2] + 0.5) * [32 / width, 64 / height] - 0.5
+        np.testing.assert_allclose(found[:, :2], np.where(joints[:, 2:] > 0, expected, 0), atol=1e-4)
+    one = keypoint_extractor(images[1], torch.from_numpy(keypoints[1]))
+    torch.testing.assert_close(one, features[1:])
+    tensor = torch.rand(2, 3, 64, 32)
+    keypoint_extractor(tensor, keypoints)
+    np.testing.assert_allclose(keypoint_extractor.model.seen[1].numpy(), keypoints, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("keypoints", "message"),
+    [
+        (None, r"TinyKeypoints takes keypoints: give \(B, 17, 3\) beside the images"),
+        (np.zeros((2, 17, 3)), r"keypoints \(2, 17, 3\): expected \(1, 17, 3\)"),
+        (np.zeros((17, 2)), r"keypoints \(1, 17, 2\)"),
+        (np.full((17, 3), np.nan), "not finite"),
+    ],
+)
+def test_keypoints_that_do_not_fit(keypoint_extractor, keypoints, message):
+    with pytest.raises(KpstraError, match=message):
+        keypoint_extractor(np.zeros((8, 8, 3), np.uint8), keypoints)
+
+
+def test_keypoints_of_a_model_that_takes_none(weights):
+    with pytest.raises(KpstraError, match="takes no keypoints"):
+        FeatureExtractor(NAME, weights, (64, 32), device="cpu")(np.zeros((8, 8, 3), np.uint8), np.zeros((17, 3)))

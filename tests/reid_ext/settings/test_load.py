@@ -35,7 +35,8 @@ def test_schema_is_upstreams(upstream):
     theirs = flatten(upstream.get_default_config())
     added = {key for key in ours if key not in theirs}
     stra = {"stra.weight_d", "stra.pretrained_path", "stra.pretrained_last_stage"}
-    assert added == {"use_gpu", "model.partial_weights", "train.save_freq", *stra}
+    keypoints = {"data.keypoints", "data.keypoints_sources", "data.keypoints_targets"}
+    assert added == {"use_gpu", "model.partial_weights", "train.save_freq", *stra, *keypoints}
     assert {key: ours[key] for key in theirs} == theirs
 
 

@@ -1,0 +1,55 @@
+"""Networks that take keypoints beside images, in engines that call ``model(images)``.
+
+A network says so by ``takes_keypoints = True``; its forward is ``(images (B, 3, H, W), keypoints (B, 17, 3))``, x and y
+in pixels of the images and a score, all 0 where a joint is absent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..host import torchreid
+
+
+def takes_keypoints(model: nn.Module) -> bool:
+    """Whether a model, also inside DataParallel, takes keypoints."""
+    network = model.module if isinstance(model, nn.DataParallel) else model
+    return bool(getattr(network, "takes_keypoints", False))
+
+
+class KeypointFeed:
+    """Gives a model keypoints with the next images that it is called with alone.
+
+    >>> feed = KeypointFeed(model)
+    >>> feed.give(keypoints)
+    >>> model(images)  # is model(images, keypoints)
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._next: Tensor | None = None
+        self.handle = model.register_forward_pre_hook(self._pass)
+
+    def give(self, keypoints: Tensor) -> None:
+        """Keep (B, 17, 3), or (B, T, 17, 3) of tracklets whose frames are the images, for the next call."""
+        self._next = keypoints.flatten(0, -3)
+
+    def _pass(self, _: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        if len(arguments) != 1 or self._next is None:
+            return None
+        keypoints, self._next = self._next, None
+        return arguments[0], keypoints.to(arguments[0].device)
+
+
+def complexity(model: nn.Module, size: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Return parameters and operations, counted by the host, for images of ``size``; keypoints are zeros."""
+    if not takes_keypoints(model):
+        return torchreid.utils.compute_model_complexity(model, size)
+    feed = KeypointFeed(model)
+    feed.give(torch.zeros(size[0], 17, 3))
+    try:
+        return torchreid.utils.compute_model_complexity(model, size)
+    finally:
+        feed.handle.remove()
