@@ -6,10 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...common.files import atomic_write
+from .differences import table as differences_table
 from .summary import Line
 from .table import Section
 
 NOT_MEASURED, PAPER_ONLY, NONE, CHANGED = "not measured", "paper only", "", " †"
+
+PAIRED = (
+    "Percentage points, seed by seed: mean and 95 % interval (t over seeds); p of a two-sided paired t test, by Holm "
+    "corrected for the number of rows of this table."
+)
 
 
 def headings(section: Section) -> list[str]:
@@ -91,9 +97,17 @@ def markdown(section: Section, lines: Sequence[Line], results: Path) -> str:
     table = [headings(section), ["---"] * len(headings(section)), *(cells(section, line) for line in lines)]
     table = [[row[i] for i in columns] for row in table]
     text = [f"# Leaderboard: {section.title}", "", *([section.source, ""] if section.source else [])]
-    text += [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in table]
+    text += _lines(table)
+    differences = differences_table(section, lines)
+    if differences:
+        text += ["", "## Differences to the controls", "", PAIRED, ""]
+        text += _lines([differences[0], ["---"] * len(differences[0]), *differences[1:]])
     said, *runs = notes(section, lines, results)
     return "\n".join([*text, "", said, "", *(f"- {note}" for note in runs)]).rstrip() + "\n"
+
+
+def _lines(table: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in table]
 
 
 def write_report(section: Section, lines: Sequence[Line], results: Path, output: Path) -> Path:
