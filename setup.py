@@ -51,6 +51,7 @@ setup(
             "tqdm",
             "tensorboard",
             "matplotlib",
+            "scipy>=1.9,<2",
             "einops",
             "kornia",
         ],

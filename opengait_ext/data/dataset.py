@@ -24,7 +24,7 @@ class ArrayDataset(Dataset):
         self.dataset = dataset
         self.kept: list | None = None
         if cache:
-            self.kept = [self._read(i) for i in tqdm(range(len(dataset)), desc="Reading sequences", disable=None)]
+            self.kept = self.read_all()
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -42,6 +42,10 @@ class ArrayDataset(Dataset):
                 not finite.
         """
         return self._read(index) if self.kept is None else self.kept[index], self.dataset.seqs_info[index]
+
+    def read_all(self) -> list[list[np.ndarray]]:
+        """Return the modalities of all sequences, as ``kept`` holds them."""
+        return [self._read(i) for i in tqdm(range(len(self.dataset)), desc="Reading sequences", disable=None)]
 
     def _read(self, index: int) -> list[np.ndarray]:
         paths = self.dataset.seqs_info[index][-1]

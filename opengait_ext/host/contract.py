@@ -39,7 +39,12 @@ CONTRACT: Contract = {  # module -> name in it -> the parameters that our code g
     "data.collate_fn": {"CollateFn": ("label_set", "sample_config"), "CollateFn.__call__": ("batch",)},
     "data.sampler": {"TripletSampler": ("dataset", "batch_size")},
     "data.transform": {"get_transform": ("trf_cfg",)},
-    "evaluation.evaluator": {"evaluate_Gait3D": ("data", "dataset", "metric"), "get_msg_mgr": ()},
+    "evaluation.evaluator": {
+        "evaluate_Gait3D": ("data", "dataset", "metric"),
+        "get_msg_mgr": (),
+        "cuda_dist": ("x", "y", "metric"),
+        "evaluate_rank": ("distmat", "p_lbls", "g_lbls"),
+    },
     "modeling.losses": {"TripletLoss": ("margin",), "CrossEntropyLoss": ("scale",)},
     "modeling.base_model": {
         "BaseModel": ("cfgs", "training"),

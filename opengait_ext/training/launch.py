@@ -76,16 +76,49 @@ def execute(
     run: Run, host: ActiveHost, device: str, settings: dict[str, Any], notes: Sequence[str], warnings: Sequence[str]
 ) -> dict[str, float] | None:
     """Build the model and hand it to the host's loop, as OpenGait's ``main.py`` does."""
-    training, messages, shown = run.phase == "train", host.messages, MetricsAsTable()
+    messages, shown = host.messages, MetricsAsTable()
+    LOGGER.addFilter(shown)
+    model = build(run, host, device, settings, notes, warnings)
+    cls = type(getattr(model, "module", model))
+    if run.phase == "train":
+        return cls.run_train(model)
+    results, engine = cls.run_test(model), settings["evaluator_cfg"]
+    if metrics := scalars(results):
+        if not shown.shown:
+            messages.log_info(table(metrics))
+        hint, output = engine["restore_hint"], output_folder(settings, training=False)
+        name = f"{engine['save_name']}-{hint:0>5}" if isinstance(hint, int) else hint
+        messages.log_info(f"Metrics are in {write_test(output, name, settings['evaluator_cfg']['eval_func'], metrics)}")
+    return results
+
+
+def build(
+    run: Run,
+    host: ActiveHost,
+    device: str,
+    settings: dict[str, Any],
+    notes: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+    mixins: Sequence[type] = (),
+) -> nn.Module:
+    """Open the run's log, seed, and build the model as the host's loops want it, inside a session.
+
+    Args:
+        run: ``phase`` and ``log_to_file`` count.
+        host, device: of the session.
+        settings: of the run, fitted to the device.
+        notes, warnings: said first.
+        mixins: go in front of the model's class, see :func:`opengait_ext.training.hosted.hosted_class`.
+    """
+    training, messages = run.phase == "train", host.messages
     engine = settings["trainer_cfg" if training else "evaluator_cfg"]
     output = output_folder(settings, training)
-    cls = hosted_class(host, settings["model_cfg"]["model"])
+    cls = hosted_class(host, settings["model_cfg"]["model"], *mixins)
     if training:
         start = engine["restore_hint"] if isinstance(engine["restore_hint"], int) else 0
         messages.init_manager(output, run.log_to_file, engine["log_iter"], start)
     else:
         messages.init_logger(output, run.log_to_file)
-    LOGGER.addFilter(shown)
     seed, rank = settings["trainer_cfg"].get("seed"), distributed.get_rank()
     host.utils.init_seeds(rank if seed is None else seed + rank)
     messages.log_info(f"Host: {host}; device: {device}; processes: {distributed.get_world_size()}")
@@ -102,16 +135,7 @@ def execute(
         model.fix_BN()
     model = host.utils.get_ddp_module(model, settings["trainer_cfg"]["find_unused_parameters"])
     messages.log_info(host.utils.params_count(model))
-    if training:
-        return cls.run_train(model)
-    results = cls.run_test(model)
-    if metrics := scalars(results):
-        if not shown.shown:
-            messages.log_info(table(metrics))
-        hint = engine["restore_hint"]
-        name = f"{engine['save_name']}-{hint:0>5}" if isinstance(hint, int) else hint
-        messages.log_info(f"Metrics are in {write_test(output, name, settings['evaluator_cfg']['eval_func'], metrics)}")
-    return results
+    return model
 
 
 @contextmanager

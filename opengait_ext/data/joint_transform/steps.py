@@ -12,8 +12,6 @@ from plugins.errors import KpstraError
 from plugins.keypoints.joints import FLIPPED_JOINTS
 from plugins.pictures.overlay import LIMBS, SUBPIXEL
 
-from .draw import DrawJoints
-
 Pair = tuple[np.ndarray, np.ndarray]
 
 
