@@ -11,7 +11,6 @@ from ..camera import View, look
 from ..gait import Points, vector, walk
 from ..joints import COCO
 from ..mesh_identity import MeshIdentity
-from ..pieces import Pieces
 from ..sequence import Sequence
 from .anny_body import AnnyBody, Rest, load_body
 from .pose import TO_RIG, bone_turns
@@ -34,7 +33,7 @@ def stand_mesh(identity: MeshIdentity, sequence: Sequence, frames: int, size: tu
     vertices, joints = vertices @ TO_RIG.T, {name: joint @ TO_RIG.T for name, joint in joints.items()}
     offset = _grounded(vertices, walking, person)
     view = look(_named({name: joint + offset for name, joint in joints.items()}), person, sequence, size)
-    over = Pieces(worn(view, person, sequence))
+    over = worn(view, person, sequence)
     seen = view.see(vertices + offset[:, None])
     return Surface(seen, view.scale, body.faces, body.worn, body.colours, over), view
 

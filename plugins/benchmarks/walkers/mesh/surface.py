@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..alignment import move
+from ..body import Part
 from ..outfit import Outfit
 from ..pieces import SHIFT, Pieces, fixed_point
 
@@ -20,47 +21,50 @@ class Surface:
     faces: np.ndarray  # (F, 3)
     worn: np.ndarray  # (F,) indices of colours
     colours: tuple[str, ...]
-    over: Pieces  # coat and bag
+    over: list[Part]  # coat and bag
 
     def moved(self, matrices: np.ndarray) -> Surface:
         """Return it after (T, 2, 3) on pixels."""
         at = np.concatenate([move(self.vertices[..., :2], matrices), self.vertices[..., 2:]], 2)
-        return replace(self, vertices=at, over=self.over.moved(matrices))
+        return replace(self, vertices=at, over=Pieces(self.over).moved(matrices).parts)
 
     def draw(self, image: np.ndarray, t: int) -> None:
         """Draw the union of the faces towards the camera, and of what is worn over them."""
+        image[self._nearest(image.shape, t) >= 0] = 255
+
+    def paint(self, picture: np.ndarray, t: int, outfit: Outfit) -> None:
+        """Paint the nearest of each pixel; what is farther or turned away is darker."""
+        corners, front = self._front(t)
+        depth = corners[..., 2].mean(1)
+        palette = np.array([outfit.colour(colour) for colour in self.colours], float)
+        shades = (1 + 0.8 * (depth - depth.mean()).clip(-0.3, 0.1)) * (0.75 + 0.3 * self._facing(corners))
+        over = np.array([outfit.colour(part.colour) for part in self.over], float).reshape(-1, 3)
+        colours = np.concatenate([shades[:, None] * palette[self.worn[front]], over]).round().clip(0, 255)
+        nearest = self._nearest(picture.shape[:2], t)
+        picture[nearest >= 0] = colours[nearest[nearest >= 0]]
+
+    def _nearest(self, size: tuple[int, ...], t: int) -> np.ndarray:
+        """Return which is nearest in each pixel, (H, W): a face towards the camera, after them a part; -1 if none."""
         import cv2
 
         corners, _ = self._front(t)
-        triangles = fixed_point(corners[..., :2])
+        depth = np.append(corners[..., 2].mean(1), [part.depth[t] for part in self.over])
+        order = np.argsort(depth, kind="stable")  # the farthest first
+        ranks = np.empty(len(order), np.int32)
+        ranks[order] = np.arange(len(order))
+        triangles, over = fixed_point(corners[..., :2]), [fixed_point(part.polygon[t]) for part in self.over]
         pixels = (triangles + (1 << SHIFT - 1)) >> SHIFT
-        small = (np.ptp(pixels, 1) <= 1).all(1)  # most: their corners' pixels are all they cover
-        x, y = pixels[small].reshape(-1, 2).T
-        inside = (x >= 0) & (y >= 0) & (x < image.shape[1]) & (y < image.shape[0])
-        image[y[inside], x[inside]] = 255
-        for triangle in triangles[~small]:
-            cv2.fillConvexPoly(image, triangle, 255, cv2.LINE_8, SHIFT)
-        self.over.draw(image, t)
-
-    def paint(self, picture: np.ndarray, t: int, outfit: Outfit) -> None:
-        """Paint the faces, the farthest first; what is farther or turned away is darker."""
-        import cv2
-
-        corners, front = self._front(t)
-        depth = corners[..., 2].mean(1)
-        far = (depth - depth.mean()).clip(-0.3, 0.1)
-        palette = np.array([outfit.colour(colour) for colour in self.colours], float)
-        shades = (1 + 0.8 * far) * (0.75 + 0.3 * self._facing(corners))
-        colours = (shades[:, None] * palette[self.worn[front]]).tolist()
-        triangles, order = fixed_point(corners[..., :2]), np.argsort(depth, kind="stable")
-        parts = self.over.parts
-        before = {index: np.searchsorted(depth[order], part.depth[t]) for index, part in enumerate(parts)}
-        for rank, index in enumerate(order):
-            for part in (parts[i] for i, at in before.items() if at == rank):
-                Pieces([part]).paint(picture, t, outfit)
-            cv2.fillConvexPoly(picture, triangles[index], colours[index], cv2.LINE_8, SHIFT)
-        for part in (parts[i] for i, at in before.items() if at == len(order)):
-            Pieces([part]).paint(picture, t, outfit)
+        small = (np.ptp(pixels, 1) <= 1).all(1)  # most: they cover their corners' pixels
+        small = np.concatenate([small, np.zeros(len(over), bool)])
+        canvas = np.full(size, -1, np.int32)
+        for index in order[~small[order]].tolist():
+            polygon = triangles[index] if index < len(triangles) else over[index - len(triangles)]
+            cv2.fillConvexPoly(canvas, polygon, int(ranks[index]), cv2.LINE_8, SHIFT)
+        few = np.flatnonzero(small)
+        x, y = pixels[few].reshape(-1, 2).T
+        inside = (x >= 0) & (y >= 0) & (x < size[1]) & (y < size[0])
+        np.maximum.at(canvas, (y[inside], x[inside]), ranks[few].repeat(3)[inside])
+        return np.where(canvas < 0, -1, order[canvas])
 
     def _front(self, t: int) -> tuple[np.ndarray, np.ndarray]:
         """Return corners (N, 3, 3) and indices (N,) of the faces towards the camera."""

@@ -9,7 +9,7 @@ import pytest
 from plugins.benchmarks.walkers import Outfit
 from plugins.benchmarks.walkers.body import Part
 from plugins.benchmarks.walkers.mesh.surface import Surface
-from plugins.benchmarks.walkers.pieces import SHIFT, Pieces, fixed_point
+from plugins.benchmarks.walkers.pieces import SHIFT, fixed_point
 
 SQUARES = ((0, 1, 2, 3), (7, 6, 5, 4), (0, 4, 5, 1), (3, 2, 6, 7), (0, 3, 7, 4), (1, 5, 6, 2))  # +z -z bottom top ...
 FACES = np.array([corners for a, b, c, d in SQUARES for corners in ((a, b, c), (a, c, d))])
@@ -22,7 +22,7 @@ def cube(half=10.0, centre=(32.0, 32.0), scale=20.0, near="upper", over=()):
     at = corners * (half, half, half / scale) + (*centre, 0)
     colours = ("lower", "upper")
     worn = np.array([colours.index(near)] * 2 + [1 - colours.index(near)] * 10)
-    return Surface(at[None], scale, FACES, worn, colours, Pieces(list(over)))
+    return Surface(at[None], scale, FACES, worn, colours, list(over))
 
 
 def painted(surface):
@@ -73,9 +73,24 @@ def test_small_triangles_cover_what_opencv_fills(size):
     back = a[:, 0] * b[:, 1] > a[:, 1] * b[:, 0]
     corners[back] = corners[back, ::-1]
     at = np.concatenate([corners, np.zeros((60, 3, 1))], 2).reshape(1, -1, 3)
-    surface = Surface(at, 20.0, np.arange(180).reshape(-1, 3), np.zeros(60, int), ("upper",), Pieces([]))
+    surface = Surface(at, 20.0, np.arange(180).reshape(-1, 3), np.zeros(60, int), ("upper",), [])
     image, expected = np.zeros((2, 64, 64), np.uint8)
     surface.draw(image, 0)
     for triangle in fixed_point(corners):
         cv2.fillConvexPoly(expected, triangle, 255, cv2.LINE_8, SHIFT)
     assert (image != expected).sum() <= 0.05 * (expected > 0).sum()  # halves are rounded either way
+
+
+def test_of_small_triangles_the_nearest_is_painted():
+    """Against the painter's way, the farthest first, which needs no ranks."""
+    rng = np.random.default_rng(2)
+    corners = rng.uniform(2, 30, (400, 1, 2)) + rng.uniform(-1.5, 1.5, (400, 3, 2))
+    at = np.concatenate([corners, rng.uniform(-1, 1, (400, 1, 1)).repeat(3, 1)], 2).reshape(1, -1, 3)
+    surface = Surface(at, 20.0, np.arange(1200).reshape(-1, 3), rng.integers(2, size=400), ("upper", "lower"), [])
+    picture, expected = np.zeros((2, 32, 32, 3), np.uint8)
+    surface.paint(picture, 0, OUTFIT)
+    front, index = surface._front(0)
+    for n in np.argsort(front[:, 0, 2]):
+        colour = (250, 0, 0) if surface.worn[index[n]] == 0 else (0, 250, 0)
+        cv2.fillConvexPoly(expected, fixed_point(front[n, :, :2]), colour, cv2.LINE_8, SHIFT)
+    assert 100 < len(front) < 300 and (picture.argmax(2) == expected.argmax(2)).mean() > 0.97
