@@ -46,7 +46,8 @@ IDEA := 'model_cfg.transformer.window=[1,15,10]' model_cfg.kprpe.grid=image mode
 
 idea: $(STAMP)
 	$(BIN)/python -m opengait_ext demo --output demo_output/idea/gait $(IDEA)
-	$(BIN)/python -m reid_ext demo --output demo_output/idea/reid
+	$(BIN)/python -m reid_ext demo --output demo_output/idea/reid train.max_epoch 10 train.stepsize '[8]' \
+	data.height 128 data.width 64
 	$(BIN)/python -m plugins join demo_output/idea/gait/bias.png demo_output/idea/reid/parts.png \
 	--titles 'KP-RPE: joints, and the biases they make' 'StRA: where four modes are active' --output docs/idea.png
 	cp demo_output/idea/reid/modes.png docs/modes.png

@@ -1,6 +1,7 @@
 """A wheel works outside the checkout: every program, its configurations and its demo."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,6 +15,7 @@ from plugins.common.version import VERSION
 from reid_ext.__main__ import PROGRAM as REID
 
 ROOT = Path(__file__).parents[1]
+SOURCES = ("plugins", "opengait_ext", "reid_ext", "configs", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 pytestmark = pytest.mark.slow
 MODULES = {GAIT: "opengait_ext", REID: "reid_ext", PLUGINS: "plugins"}
 GAIT_DEMO = ["--host", "embedded", "--device", "cpu", "trainer_cfg.total_iter=2", "evaluator_cfg.restore_hint=2"]
@@ -22,9 +24,12 @@ REID_DEMO = ["train.max_epoch", "1", "data.height", "64", "data.width", "32", "u
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
+    folder, source = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("source")
+    for name in SOURCES:  # setuptools builds in the folder that it is given
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(folder)]
-    subprocess.run([*build, str(ROOT)], check=True, timeout=300)
+    subprocess.run([*build, str(source)], check=True, timeout=300)
     (built,) = folder.glob("kpstra-*.whl")
     return built
 

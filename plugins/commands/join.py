@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     for panel, image, title in zip(panels, images, args.titles or [""] * len(images), strict=True):
         panel.imshow(image)
         panel.set_axis_off()
-        panel.set_title(title, fontsize=11)
+        panel.set_title(title, fontsize=9)
     with atomic_write(args.output) as file:
         figure.savefig(file, format="png")
     print(args.output)

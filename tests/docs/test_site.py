@@ -14,7 +14,7 @@ from doc_pages import DOCS, PAGES, ROOT, prose
 from plugins.common.version import VERSION
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-PUBLIC = ("plugins.kprpe", "plugins.stra", "reid_ext")
+PUBLIC = ("plugins.kprpe", "plugins.stra", "plugins.keypoints", "reid_ext")
 
 
 def nav_files(node):

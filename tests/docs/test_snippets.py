@@ -6,7 +6,7 @@ import shlex
 import programs
 import pytest
 import yaml
-from doc_pages import DOCS, PAGES, blocks, command_lines
+from doc_pages import DOCS, PAGES, ROOT, blocks, command_lines
 
 from opengait_ext.__main__ import PROGRAM as GAIT
 from plugins.__main__ import PROGRAM as PLUGINS
@@ -21,6 +21,7 @@ SPELLED = {
     ("python", "-m", "plugins"): PLUGINS,
 }
 WITH_PYTHON = [page for page in PAGES if any(block.language == "python" for block in blocks(page))]
+FORMATS = ROOT / "tests" / "data" / "formats"
 OTHERS = {"pip", "make", "export", "git"}
 KEYS = set(re.findall(r"^\| `([\w.]+)` \|", (DOCS / "settings.md").read_text(encoding="utf-8"), re.MULTILINE))
 FREE = ("model_cfg.Backbone", "model_cfg.SeparateBNNecks", "optimizer_cfg", "scheduler_cfg", "loss_cfg")  # the hosts'
@@ -45,9 +46,10 @@ silhouettes = np.full((3, 64, 64), 255, np.uint8)
 keypoints = np.random.default_rng(0).uniform(20, 40, (3, 17, 3)).astype(np.float32)
 """,
     "recordings": """
-import pickle
+import pickle, shutil
 from pathlib import Path
 import numpy as np
+shutil.copy("{formats}/alphapose_coco17/alphapose-results.json", ".")
 Path("my-pkl/anna/camera1/walk1").mkdir(parents=True)
 Path("my-pkl/anna/camera1/walk1/0_sil.pkl").write_bytes(pickle.dumps(np.zeros((5, 64, 64), np.uint8)))
 """,
@@ -89,7 +91,7 @@ for name in ("a.jpg", "b.jpg"):
 AFTER = {
     "gait": "assert features.shape == (1, 256, 15)",
     "recordings": "from opengait_ext.data.prepare.poses import read_pose\n"
-    "assert read_pose('0001.txt')[0].shape == (17, 3) and silhouettes.shape == (5, 64, 64)",
+    "assert read_pose(file)[0].shape == (17, 3) and silhouettes.shape == (5, 64, 64)",
     "opengait-models": "assert outputs.shape == (2, 1000)",
     "reid": "assert features.shape == (2, 512)",
     "keypoints": "assert len(people) == 3 and datamanager.train_loader.dataset[0]['keypoints'].shape == (17, 3)",
@@ -140,7 +142,7 @@ def test_yaml_names_settings_that_there_are(page):
 )
 def test_python_runs(page, tmp_path):
     """In the order of the page, in one process, in an empty folder."""
-    code = [BEFORE.get(page.stem, "")]
+    code = [BEFORE.get(page.stem, "").replace("{formats}", str(FORMATS))]
     for number, block in enumerate((b for b in blocks(page) if b.language == "python"), 1):
         code += [block.text, BETWEEN.get((page.stem, number), "")]
     package = "reid_ext" if page.stem in ("reid", "ranking", "images", "keypoints") else "opengait_ext"
