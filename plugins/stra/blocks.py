@@ -59,22 +59,25 @@ class _ConvBlock(nn.Module):
 class StRAInvertedResidual(nn.Module):
     """MobileNetV2's inverted residual (stride 1) with StRA for its depthwise convolution.
 
-    The expansion's 1x1 convolution is the ``u`` of eq. 2, so the local attention has no value convolution of its own:
-    what keeps the block within the FLOPs of the one it replaces. Parameter names are torchreid's.
+    The expansion's 1x1 convolution is the ``u`` of eq. 2, so by default the local attention has no value convolution of
+    its own: what keeps the block within the FLOPs of the one it replaces. Parameter names are torchreid's.
 
     Args:
         in_channels, out_channels: the identity is added where they are equal.
         expansion: StRA works on ``expansion * in_channels`` channels.
         groups: number of modes; they divide the expanded channels.
+        value_conv: give the local attention one all the same.
         **stra: further arguments of :class:`StRAttention`.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, expansion: int = 6, groups: int = 8, **stra) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, expansion: int = 6, groups: int = 8, value_conv: bool = False, **stra
+    ) -> None:
         super().__init__()
         channels = in_channels * expansion
         self.use_residual = in_channels == out_channels
         self.conv1 = _ConvBlock(in_channels, channels)
-        self.stra = StRAttention(channels, groups=groups, value_conv=False, **stra)
+        self.stra = StRAttention(channels, groups=groups, value_conv=value_conv, **stra)
         self.bn = nn.BatchNorm2d(channels)
         self.conv3 = nn.Sequential(nn.Conv2d(channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels))
         for layer in (self.conv1, self.conv3):

@@ -25,6 +25,9 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "mobilenetv2_x1_4_stra": partial(StRAMobileNetV2, width_mult=1.4),
     "mobilenetv2_x1_0_stra_g16": partial(StRAMobileNetV2, width_mult=1.0, groups=16),
     "mobilenetv2_x1_4_stra_g16": partial(StRAMobileNetV2, width_mult=1.4, groups=16),
+    # MobileNetV2's placement and size are ours to find: what its parts do
+    "mobilenetv2_x1_0_stra_local": partial(StRAMobileNetV2, width_mult=1.0, mode_attention=False),
+    "mobilenetv2_x1_0_stra_value": partial(StRAMobileNetV2, width_mult=1.0, value_conv=True),
     # Table 3: components
     "resnet50_stra_local": partial(StRAResNet, mode_attention=False),
     "resnet50_stra_nointeract": partial(StRAResNet, mode_interaction=False),
