@@ -25,6 +25,7 @@ HOSTS_CALLS = (  # what a user cannot act on: calls in the host's code that newe
     (UserWarning, r"torch\.cuda\.amp"),
     (UserWarning, r"torch\.functional"),  # meshgrid without indexing
 )
+NO_BFLOAT16 = ("DEFAULT", "AVX2")  # torch's names of instruction sets without bfloat16
 
 
 @contextmanager
@@ -62,6 +63,9 @@ def adapt(settings: dict[str, Any], device: str) -> list[str]:
             notes.append(f"{section}.enable_float16: true -> false, enable_bfloat16 takes its place")
             settings[section]["enable_float16"] = False
     if device == "cpu":
+        half = any(settings[section].get("enable_bfloat16") for section in ("trainer_cfg", "evaluator_cfg"))
+        if half and torch.backends.cpu.get_cpu_capability() in NO_BFLOAT16:
+            notes.append("enable_bfloat16: this CPU has no instructions for it, which makes it slower than float32")
         for section, key in (
             ("trainer_cfg", "sync_BN"),
             ("trainer_cfg", "enable_float16"),

@@ -57,6 +57,24 @@ def test_resume_is_exact(data, host, workers, request):
     assert not same_weights(checkpoint(data, 2, workdir=name), checkpoint(data, 4, workdir=name))
 
 
+def test_resume_is_exact_where_the_rates_fall_in_every_iteration(data):
+    """With rates of their own for heads and trunk; the rates fall."""
+    rates = (
+        "trainer_cfg.iteration_per_epoch=1",
+        "trainer_cfg.T_max_iter=4",
+        "optimizer_cfg.lr_factors={heads: 3, trunk: 2}",
+    )
+    total = (*rates, "trainer_cfg.total_iter=4", "trainer_cfg.save_iter=2")
+    run(data, *total, workdir="rates")
+    run(data, *total[:-2], "trainer_cfg.total_iter=2", workdir="rates-again")
+    run(data, *total, "--resume", workdir="rates-again")
+    whole = checkpoint(data, 4, workdir="rates")
+    assert same_weights(whole, checkpoint(data, 4, workdir="rates-again"))
+    events = EventAccumulator(str(whole.parents[1] / "summary")).Reload()
+    shares = [event.value / 0.001 for event in events.Scalars("learning_rate")]
+    assert shares == pytest.approx([1, 0.853553, 0.5, 0.146447], abs=1e-5)
+
+
 def test_torchrun(data):
     """Two processes as a user starts them train, and one logs."""
     python, *line = command(data, "trainer_cfg.total_iter=2", workdir="torchrun")

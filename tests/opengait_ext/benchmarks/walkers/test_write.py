@@ -151,21 +151,35 @@ def test_a_mark_moves_with_its_joint():
         assert score == np.float32(0.9)
 
 
-@pytest.mark.parametrize("config", ["walkers_swingait2d", "walkers_swingait2d_kprpe"])
-def test_the_shipped_configurations_train_on_them(data, tmp_path, config):
-    options = ("--cfgs", f"opengait/{config}", "--host", EMBEDDED, "--device", "cpu", "--workdir", str(tmp_path))
+def train(config, data, workdir, *more):
+    """Train two iterations of a shipped configuration."""
+    options = ("--cfgs", f"opengait/{config}", "--host", EMBEDDED, "--device", "cpu", "--workdir", str(workdir))
     settings = (
         f"data_cfg.dataset_root={data}",
         f"data_cfg.dataset_partition={data / 'partition.json'}",
         "trainer_cfg.total_iter=2",
         "trainer_cfg.log_iter=1",
-        "trainer_cfg.sampler.frames_num_fixed=3",
         "trainer_cfg.sampler.batch_size=[2,2]",
         "model_cfg.SeparateBNNecks.class_num=3",
         "trainer_cfg.save_iter=2",
     )
-    done = programs.run("opengait_ext", "-m", "opengait_ext", *options, *settings)
+    return programs.run("opengait_ext", "-m", "opengait_ext", *options, *settings, *more)
+
+
+@pytest.fixture(scope="module")
+def trunk(data, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("trunk")
+    assert len(losses(train("walkers_trunk", data, workdir))) == 2
+    (weights,) = workdir.rglob("SwinGait2DTrunk_walkers-00002.pt")
+    return weights
+
+
+@pytest.mark.parametrize("config", ["walkers_swingait2d", "walkers_swingait2d_kprpe", "walkers_swingait2d_heatmaps"])
+def test_the_shipped_configurations_train_on_them(data, trunk, tmp_path, config):
+    """From the weights of the trunk, whose configuration is shipped too."""
+    done = train(config, data, tmp_path, f"trainer_cfg.restore_hint={trunk}")
     assert len(losses(done)) == 2 and list(tmp_path.rglob("*-00002.pt"))
+    assert "tensors loaded" in done.stderr + done.stdout
 
 
 @pytest.mark.parametrize("options", [[], ["--raw"]], ids=["prepared", "raw"])
