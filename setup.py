@@ -28,7 +28,7 @@ setup(
     package_dir={"kpstra_configs": "configs"},
     package_data={
         "kpstra_configs": ["*.yaml", "reid/*.yaml", "opengait/*.yaml"],
-        "plugins": ["py.typed"],
+        "plugins": ["py.typed", "benchmarks/report/*.html"],
         "reid_ext": ["py.typed", "settings/*.yaml"],
         "opengait_ext": ["py.typed", "settings/*.yaml", "host/embedded/**/*.py", "host/embedded/**/*.yaml"],
     },
@@ -42,6 +42,7 @@ setup(
             "tqdm",
             "timm",
             "matplotlib",
+            "jinja2>=3.1",
             *TORCHREID_NEEDS,
         ],
         "opengait": [  # einops and kornia: a checkout of OpenGait imports them
@@ -52,6 +53,7 @@ setup(
             "tensorboard",
             "matplotlib",
             "scipy>=1.9,<2",
+            "jinja2>=3.1",
             "einops",
             "kornia",
         ],
@@ -60,7 +62,16 @@ setup(
         "bodies": ["anny>=0.6,<0.7", "roma>=1.5", "trimesh>=4", "safetensors>=0.4"],  # `walkers --bodies anny`
         "export": ["onnx", "onnxscript", "onnxruntime"],
         "docs": ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.26,<2"],
-        "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "tox"],
+        "dev": [
+            "pytest",
+            "pytest-xdist",
+            "hypothesis",
+            "ruff",
+            "tox",
+            "nbclient>=0.10",
+            "nbformat>=5.10",
+            "ipykernel>=6.29",
+        ],
     },
     entry_points={"console_scripts": ["reid-ext=reid_ext.__main__:main", "opengait-ext=opengait_ext.__main__:main"]},
 )

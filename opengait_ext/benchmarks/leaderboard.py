@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result, Row
 from plugins.benchmarks.leaderboard.host import Description
+from plugins.benchmarks.report import Series, read_scalars
 from plugins.common.settings import flatten
 from plugins.errors import KpstraError
 
@@ -31,6 +32,7 @@ class OpenGaitHost(Host):
         "`--phase test` tests; `opengait-ext leaderboard run --rows NAME` does both with a row. Multiply-accumulates "
         f"of one sequence of {FRAMES} silhouettes of 64x44, parameters without the identity classifier."
     )
+    step = "iteration"
     moving = (
         "data_cfg.dataset_root",
         "data_cfg.dataset_partition",
@@ -108,6 +110,25 @@ class OpenGaitHost(Host):
                 where = f"{trained['device']}, {processes} process{'es' if processes != 1 else ''}"
                 return Result(content["metrics"], path, trained["seconds"], where)
         return None
+
+    @staticmethod
+    def curves(folder: Path) -> dict[str, Series]:
+        """Read the losses that the host logs."""
+        found = {
+            tag: curve for path in folder.glob("output/*/*/*/summary") for tag, curve in read_scalars(path).items()
+        }
+        return {
+            tag.removeprefix("scalar/").removesuffix("/loss") + " loss": found[tag]
+            for tag in found
+            if tag.endswith("/loss")
+        }
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of packages, and the host's commit."""
+        from ..host.find import find_host
+        from ..host.installation import versions
+
+        return versions(find_host(self.options.host))
 
     @staticmethod
     def complexities(rows: Sequence[Row]) -> list[Complexity]:

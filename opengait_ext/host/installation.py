@@ -7,6 +7,8 @@ import os
 import platform
 import sys
 
+from plugins.common.machine import installed
+
 from .find import COMMIT, Host, commit_of
 
 PACKAGES = (
@@ -35,6 +37,11 @@ def installation() -> list[Finding]:
             needed = "needed by an OpenGait checkout only" if only_opengait else "needed"
             lines.append((only_opengait, f"{name}: not installed ({needed})"))
     return lines
+
+
+def versions(host: Host) -> dict[str, str]:
+    """Return the versions a run is made with: of packages, and OpenGait's commit."""
+    return {**installed(("opencv-python-headless",)), "OpenGait": commit_of(host) or f"{host.kind}, commit unknown"}
 
 
 def describe_host(host: Host) -> list[Finding]:

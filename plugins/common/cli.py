@@ -2,13 +2,15 @@
 
 A command is a module ``commands/NAME.py``: its docstring (the first line is shown in the list of commands),
 ``add_arguments(parser)`` and ``run(args)``, which returns the exit status or ``None`` for 0. ``INTERRUPTED``, if it is
-there, says what a user who pressed Ctrl-C should know. What takes long to import is imported in the functions.
+there, says what a user who pressed Ctrl-C should know. ``args.command_line`` is what the user typed. What takes long to
+import is imported in the functions.
 """
 
 from __future__ import annotations
 
 import os
 import pkgutil
+import shlex
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -93,7 +95,9 @@ class Program:
                     raise KpstraError(
                         f"{argv[0]!r}: no such command{nearest(argv[0], self.names())}; see `{self.name} --help`"
                     )
-                return self.module(command).run(self.parser(command).parse_args(argv)) or 0
+                args = self.parser(command).parse_args(argv)
+                args.command_line = shlex.join([*label.split(), *argv])
+                return self.module(command).run(args) or 0
         except KpstraError as error:
             _tell(f"{label}: error: {plain(error)}")
             return 2

@@ -11,6 +11,8 @@ from tqdm import tqdm
 
 from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result, Row
 from plugins.benchmarks.leaderboard.host import Description
+from plugins.benchmarks.report import Series, read_scalars
+from plugins.common.machine import installed
 
 from ..training.folder import checkpoints
 from ..training.results import read_results
@@ -26,6 +28,7 @@ class TorchreidHost(Host):
         "model.load_weights PATH` it tests; `reid-ext leaderboard run --rows NAME` does both with a row. "
         "Multiply-accumulates of one image of the configuration's size, parameters without the identity classifier."
     )
+    step = "batch"
     moving = (
         "data.root",
         "data.save_dir",
@@ -81,6 +84,19 @@ class TorchreidHost(Host):
         metrics = {name: round(value * 100, 4) for name, value in list(results.metrics.values())[-1].items()}
         trained = next((one.seconds for one in found.values() if one.epoch is not None), None)
         return Result(metrics, path, trained, results.device)
+
+    @staticmethod
+    def curves(folder: Path) -> dict[str, Series]:
+        """Read the losses and the training accuracy that the host logs, a value a batch."""
+        return {
+            tag: curve for tag, curve in read_scalars(folder).items() if tag.startswith(("Train/loss", "Train/acc"))
+        }
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of packages, torchreid's as it calls itself."""
+        from ..host import torchreid
+
+        return {**installed(("Pillow", "tensorboard")), "torchreid": torchreid.__version__}
 
     @staticmethod
     def complexities(rows: Sequence[Row]) -> list[Complexity]:

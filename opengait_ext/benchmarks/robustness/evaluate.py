@@ -9,16 +9,18 @@ from contextlib import nullcontext
 from torch import distributed
 from tqdm import tqdm
 
+from plugins.benchmarks.report import write_page
 from plugins.common.files import atomic_write
 from plugins.common.folders import claim
 from plugins.common.memory import keep_freed_memory
 from plugins.errors import KpstraError
 
+from ...host.installation import versions
 from ...training.restore import quiet
 from ...training.session import session
 from .disturb import Disturbance
 from .plot import plot
-from .report import chosen_metrics, curves, table
+from .report import chosen_metrics, curves, markdown, page, table
 from .store import Store, record
 from .sweep import CheckpointRun, measure, numbered, open_run, points
 
@@ -51,23 +53,25 @@ def evaluate(options: argparse.Namespace) -> None:
             for one, model in zip(runs, models, strict=True):
                 store.claim(one.key, record(one, model.cfgs))
             todo = [[p for p in wanted if store.find(one.key, p) is None] for one in runs]
+            if first and any(todo):
+                store.made_by(options.command_line, versions(host))
             steps = [len(p) * len(model.test_loader.dataset) for p, model in zip(todo, models, strict=True)]
             with tqdm(total=sum(steps), desc="Testing", unit="seq", disable=None if first else True) as bar:
                 for one, model, left in zip(runs, models, todo, strict=True):
                     for point, metrics in measure(host, model, left, bar, **joints):
                         store.put(one.key, point, metrics)
             if first:
-                write(options, runs, store.content["points"], wanted)
+                write(options, runs, store.content, wanted)
 
 
-def write(options: argparse.Namespace, runs: Sequence, measured: Sequence[dict], wanted: Sequence) -> None:
-    """Write ``robustness.md`` and ``robustness.png`` of the points asked for, and say where they are."""
+def write(options: argparse.Namespace, runs: Sequence, content: dict, wanted: Sequence) -> None:
+    """Write ``robustness.md``, ``.png`` and ``.html`` of the points asked for, and say where they are."""
     asked = {(p.error, p.severity, p.seed) for p in wanted}
     names = {one.key: one.label for one in runs}
     labels = list(dict.fromkeys(names.values()))
     measured = [
         {**p, "run": names[p["run"]]}
-        for p in measured
+        for p in content["points"]
         if p["run"] in names and (p["error"], p["severity"], p["seed"]) in asked
     ]
     metrics = chosen_metrics(measured, options.metrics)
@@ -78,10 +82,15 @@ def write(options: argparse.Namespace, runs: Sequence, measured: Sequence[dict],
     draws, trainings = len(set(options.seeds)), sorted({list(names.values()).count(label) for label in labels})
     about += f"; {draws} draw{'s' if draws > 1 else ''}, {' to '.join(map(str, trainings))} trained for each line"
     about += ", band: ± standard deviation" if max(draws, *trainings) > 1 else ""
-    text = table(found, metrics)
+    about = f"{about[0].upper()}{about[1:]}."
+    lines = table(found, metrics)
+    text = markdown(lines)
     with atomic_write(options.output / "robustness.md", "w") as stream:
-        stream.write(f"{text}\n\n{about[0].upper()}{about[1:]}.\n")
+        stream.write(f"{text}\n\n{about}\n")
     plot(found, metrics, options.output / "robustness.png", about)
+    tested = {one.key: content["runs"][one.key] for one in runs}
+    look = page(lines, about, options.output / "robustness.png", tested, content.get("made", []))
+    write_page(look, options.output / "robustness.html")
     print(text)
-    for name in ("robustness.json", "robustness.md", "robustness.png"):
+    for name in ("robustness.json", "robustness.md", "robustness.png", "robustness.html"):
         print(options.output / name)

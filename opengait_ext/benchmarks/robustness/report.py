@@ -1,12 +1,15 @@
-"""The curves of a store, and their Markdown table."""
+"""The curves of a store, their table as Markdown, and the page that shows both."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from plugins.benchmarks.leaderboard.summary import Measured
+from plugins.benchmarks.report import Page, Picture, Table, all_versions
+from plugins.common.settings import flatten, in_one_line
 from plugins.errors import KpstraError
 
 from .disturb import KINDS
@@ -52,14 +55,12 @@ def chosen_metrics(points: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -
     return list(wanted) or [name for name in USUAL if name in there] or there
 
 
-def table(found: Sequence[Curve], metrics: Sequence[str]) -> str:
-    """Return the curves as a Markdown table: a row for each error and severity, columns for each metric and label."""
+def table(found: Sequence[Curve], metrics: Sequence[str]) -> list[list[str]]:
+    """Return the curves as rows of text, headings first: a row for each error and severity, a column for each metric
+    and label."""
     labels = list(dict.fromkeys(curve.label for curve in found))
     columns = [(metric, label) for metric in metrics for label in labels]
-    lines = [
-        f"| error | severity | {' | '.join(f'{metric}, {label}' for metric, label in columns)} |",
-        f"|---|---|{'---|' * len(columns)}",
-    ]
+    lines = [["error", "severity", *(f"{metric}, {label}" for metric, label in columns)]]
     first = next(iter(found))
     rows = [("none", 0.0, "0", first.error)]
     for error in dict.fromkeys(curve.error for curve in found):
@@ -71,8 +72,36 @@ def table(found: Sequence[Curve], metrics: Sequence[str]) -> str:
             curve = next(c for c in found if (c.label, c.error) == (label, error))
             measured = curve.values.get(severity, {}).get(metric)
             cells.append("not measured" if measured is None else str(measured))
-        lines.append(f"| {name} | {text} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append([name, text, *cells])
+    return lines
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    """Return a table as Markdown."""
+    headings, *rows = lines
+    return "\n".join(f"| {' | '.join(row)} |" for row in [headings, ["---"] * len(headings), *rows])
+
+
+def page(lines: Sequence[Sequence[str]], about: str, picture: Path, runs: Mapping, made: Sequence[Mapping]) -> Page:
+    """Return the page of a sweep.
+
+    Args:
+        lines: the table.
+        about: what the numbers are.
+        picture: the curves, a PNG.
+        runs: what was tested and how, by the checkpoints' names.
+        made: the commands that measured, with the versions that they did so with.
+    """
+    headings, *rows = lines
+    return Page(
+        "Robustness against misalignment",
+        ["The host's own test, on sequences with errors drawn by seed and name: the same for all checkpoints."],
+        [Table(about, headings, rows)],
+        [Picture(picture.read_bytes(), "metrics against severity, a panel for each kind of error", about)],
+        {run: {key: in_one_line(value) for key, value in flatten(told).items()} for run, told in runs.items()},
+        {f"begun {one['began']}": [one["command"]] for one in made},
+        all_versions([one["versions"] for one in made]),
+    )
 
 
 def amount(error: str, severity: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,11 @@ class Store:
         """Say what a label stands for; if it has stood for something else, raise :class:`KpstraError`."""
         begun = self.content["runs"].setdefault(label, dict(record))
         require_same(begun, record, f"{self.path}: run {label!r}", "give the same, or another --output")
+
+    def made_by(self, command: str, versions: Mapping[str, str]) -> None:
+        """Note a command that adds points, and the versions it does so with; both are written with its first point."""
+        began = datetime.now().astimezone().isoformat(timespec="seconds")
+        self.content.setdefault("made", []).append({"command": command, "began": began, "versions": dict(versions)})
 
     def find(self, label: str, point: Point) -> dict[str, float] | None:
         """Return the metrics of a finished point."""

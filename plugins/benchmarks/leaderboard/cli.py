@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ from ...common.budget import Budget, add_budget
 from ...errors import KpstraError
 
 if TYPE_CHECKING:
-    from .host import Host
+    from .host import Complexity, Host
+    from .table import Row, Section
 
 RESULTS = "leaderboard_results"
 
@@ -42,7 +44,7 @@ def add_arguments(parser: Parser, setting: str) -> Parser:
         parents=[shared],
         help="train and test; finished runs are skipped, interrupted ones go on",
         description="Train and test rows, every run a process with a folder of its own. Given again, the command skips "
-        "what is finished and goes on with what is not.",
+        "what is finished and goes on with what is not. In the end report.md and report.html are written, of all rows.",
     )
     run.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N", help="one run of each row for each")
     run.add_argument(
@@ -54,8 +56,9 @@ def add_arguments(parser: Parser, setting: str) -> Parser:
     report = commands.add_parser(
         "report",
         parents=[shared],
-        help="write report.md",
-        description="The paper beside what the finished runs measured.",
+        help="write report.md and report.html",
+        description="The paper beside what the finished runs measured, as Markdown and as a page to look at, with the "
+        "parameters and multiply-accumulates of every network.",
     )
     report.add_argument(
         "--output", type=Path, metavar="FOLDER", help="the report goes there (default: into the results)"
@@ -94,24 +97,44 @@ def run_rows(host: type[Host], args: argparse.Namespace) -> int:
     for outcome in outcomes:
         if outcome.state == FAILED:
             print(f"failed: {outcome.job}: {outcome.message}")
-    print(f"the table: {host.program} report --table {args.table} --results {args.results}")
+    write_reports(host, section, section.rows, args.results, args.results / section.name)
+    print(f"with parameters and operations: {host.program} report --table {args.table} --results {args.results}")
     return 1 if FAILED in states else 0
 
 
 def report(host: type[Host], args: argparse.Namespace) -> int:
     """``report``."""
-    from .report import write_report
-    from .summary import collect
     from .table import read_table
 
     section = read_table(args.table, host.section)
     rows = section.chosen(args.rows)
     ours = [row for row in rows if row.config is not None]
     complexities = dict(zip((row.name for row in ours), host.complexities(ours), strict=True))
-    lines = collect(section, rows, args.results, host.result, complexities)
-    print(write_report(section, lines, args.results, args.output or args.results / section.name))
-    print(f"{sum(bool(line.results) for line in lines)} of {len(lines)} rows measured")
+    write_reports(host, section, rows, args.results, args.output or args.results / section.name, complexities)
     return 0
+
+
+def write_reports(
+    host: type[Host],
+    section: Section,
+    rows: Sequence[Row],
+    results: Path,
+    output: Path,
+    complexities: Mapping[str, Complexity] | None = None,
+) -> None:
+    """Write ``report.md`` and ``report.html`` into ``output``; say where they are."""
+    from ...common.files import atomic_write
+    from ..report import write_page
+    from .page import page
+    from .report import markdown
+    from .summary import collect
+
+    lines = collect(section, rows, results, host.result, complexities or {})
+    with atomic_write(output / "report.md", "w") as stream:
+        stream.write(markdown(section, lines, results))
+    print(output / "report.md")
+    print(write_page(page(host, section, lines, results), output / "report.html"))
+    print(f"{sum(bool(line.results) for line in lines)} of {len(lines)} rows measured")
 
 
 def models(host: type[Host], args: argparse.Namespace) -> int:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...common.machine import installed
+from ..report import Series
 from .table import Row
 
 
@@ -63,6 +65,7 @@ class Host:
     program = ""
     title = usage = ""  # of the host's part of the page of models: heading, and how its configurations are used
     moving: tuple[str, ...] = ()  # settings that may change while a run is interrupted: paths, workers, logging
+    step = "step"  # of the curves
 
     def __init__(self, options: argparse.Namespace, settings: Mapping[str, str] | None = None) -> None:
         self.options, self.settings = options, dict(settings or {})
@@ -83,6 +86,15 @@ class Host:
     def result(folder: Path) -> Result | None:
         """Return what the run in ``folder`` measured at its end; ``None`` while it is unfinished."""
         raise NotImplementedError
+
+    @staticmethod
+    def curves(folder: Path) -> dict[str, Series]:
+        """Return how training went in the run in ``folder``: losses and the like, as far as there are logs of them."""
+        raise NotImplementedError
+
+    def versions(self) -> dict[str, str]:
+        """Return what a run is made with now, by package."""
+        return installed()
 
     @staticmethod
     def complexities(rows: Sequence[Row]) -> list[Complexity]:

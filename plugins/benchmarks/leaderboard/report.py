@@ -1,11 +1,10 @@
-"""A leaderboard as Markdown: the paper beside what was measured."""
+"""A leaderboard as a table: the paper beside what was measured."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...common.files import atomic_write
 from .differences import table as differences_table
 from .summary import Line
 from .table import Section
@@ -108,10 +107,3 @@ def markdown(section: Section, lines: Sequence[Line], results: Path) -> str:
 
 def _lines(table: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in table]
-
-
-def write_report(section: Section, lines: Sequence[Line], results: Path, output: Path) -> Path:
-    """Write ``report.md`` into ``output``; return its path."""
-    with atomic_write(output / "report.md") as stream:
-        stream.write(markdown(section, lines, results).encode())
-    return output / "report.md"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -12,14 +13,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from ...common.budget import Budget
-from ...common.files import read_json, write_json
-from ...common.folders import RECORD, claim
+from ...common.files import write_json
+from ...common.folders import claim
 from ...errors import KpstraError
 from .children import child
+from .folder import CONSOLE, FAILURE, keep_command
 from .host import Host, Job
 from .table import Section
 
-CONSOLE, FAILURE = "console.txt", "failure.json"
 FINISHED, SKIPPED, FAILED, LEFT = "finished", "already finished", "failed", "left for want of time"
 THREADS = "OMP_NUM_THREADS"
 PAUSE = 0.05  # seconds between two looks at the running children
@@ -213,33 +214,10 @@ def _bring_to_end(
     while command is not None:
         if command == previous:
             raise KpstraError(f"the run ended well but wrote no result; see {job.folder / CONSOLE}")
-        say(f"python -m {' '.join(command[command.index('-m') + 1 :])}")
+        typed = f"python {shlex.join(command[command.index('-m') :])}"
+        say(typed)
+        keep_command(job.folder, typed, host.versions())
         with child(command, job.folder / CONSOLE, lock, env) as process:
             yield process
         previous, command = command, host.next_command(job, settings)
     return FINISHED
-
-
-def read_changed(folder: Path) -> dict[str, Any]:
-    """Return the settings that the run in a folder was given beside its configuration.
-
-    Raises:
-        KpstraError: what is written there is no run's.
-    """
-    path, expected = folder / RECORD, "a run's settings; delete its folder, or choose another --results"
-    if not path.is_file():
-        return {}
-    changed = read_json(path, expected).get("changed")
-    if not isinstance(changed, dict):
-        raise KpstraError(f"{path}: changed: {changed!r}: expected {expected}")
-    return changed
-
-
-def read_failure(folder: Path) -> str:
-    """Return why the run in a folder failed when it was last tried; nothing if it did not.
-
-    Raises:
-        KpstraError: what is written there is not what a runner wrote.
-    """
-    path = folder / FAILURE
-    return str(read_json(path, "why a run failed; delete it").get("reason", "")) if path.is_file() else ""

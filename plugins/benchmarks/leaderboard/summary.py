@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .folder import read_failure, read_settings
 from .host import Complexity, Result
-from .runner import read_changed, read_failure, run_folder
+from .runner import run_folder
 from .table import Row, Section
 
 
@@ -86,7 +87,7 @@ def collect(
 
 def changed_of(folder: Path) -> str:
     """Return the settings that the run in ``folder`` was given beside its configuration, as text."""
-    return ", ".join(f"{key}={value}" for key, value in read_changed(folder).items())
+    return ", ".join(f"{key}={value}" for key, value in read_settings(folder, "changed").items())
 
 
 def seeds_of(section: Section, row: Row, results: Path) -> list[int]:

@@ -11,6 +11,7 @@ import programs
 import pytest
 import yaml
 from gait_data import EMBEDDED, write_data
+from web_page import read_page
 
 from opengait_ext.benchmarks.leaderboard import OpenGaitHost, checkpoints
 
@@ -124,6 +125,22 @@ def test_the_report_is_what_the_logs_say(data, finished, tmp_path):
         assert shown == pytest.approx([statistics.fmean(values), statistics.stdev(values)], abs=0.0051)
         assert [row[column] for row in (rows[2], rows[4])] == ["paper only", "not measured"]
     assert rows[3][rows[0].index("mAP paper")] == "58.76" and rows[3][rows[0].index("MACs measured (G)")] == "1.327"
+
+
+def test_a_run_ends_with_a_page(finished):
+    """Of all rows, with the curves, every command of every run, and the host's version."""
+    results, _ = finished
+    page = read_page(results / "gait" / "report.html")
+    (table,) = page.tables["results"]
+    assert [row[0] for row in table] == ["model", "others", "plain", "warm", "kprpe"] and "±" in table[2][2]
+    assert len(page.pictures) == 1 and page.headings[-1] == "Versions"
+    trainings, tests = ([line for line in page.pre if f"--phase {phase}" in line] for phase in ("train", "test"))
+    assert len(page.pre) >= 4 and len(trainings) <= 2 == len(tests) and "trainer_cfg.seed=0" in page.pre[0]
+    (versions,) = page.tables["versions"]
+    assert ["OpenGait", "embedded, commit unknown"] in versions and "torch" in dict(versions)
+    curves = OpenGaitHost.curves(run_of(results, "plain", 0))
+    assert curves.keys() == {"triplet loss", "softmax loss"}
+    assert all(curve.steps == list(range(1, TOTAL + 1)) for curve in curves.values())
 
 
 def test_a_test_of_another_checkpoint_is_no_result(finished, tmp_path):

@@ -13,6 +13,7 @@ import programs
 import pytest
 import yaml
 from reid_data import COMPLEXITY
+from web_page import read_page
 
 from plugins.benchmarks.leaderboard import Job, Result, Row
 from reid_ext.__main__ import main
@@ -106,6 +107,21 @@ def test_the_report_is_what_the_logs_say(finished, tmp_path, capsys):
         )
         assert rows[2][column] == "paper only" and rows[4][column] == "not measured"
     assert rows[3][rows[0].index("seeds")] == "2"
+
+
+def test_a_run_ends_with_a_page(finished):
+    """Of all rows, with the curves and every command of every run."""
+    _, results, _ = finished
+    page = read_page(results / "reid" / "report.html")
+    (table,) = page.tables["results"]
+    assert [row[0] for row in table] == ["model", "others", "first", "second"] and "±" in table[2][2]
+    assert len(page.pictures) == 1
+    assert len(page.pre) == 3 and all(line.startswith("python -m reid_ext --config-file ") for line in page.pre)
+    assert "model.resume" in page.pre[2]
+    assert page.tables["versions"][0][-1][0] == "torchreid"
+    curves = TorchreidHost.curves(results / "reid" / "first" / "seed0")
+    assert curves.keys() == {"Train/loss", "Train/loss_x", "Train/loss_d", "Train/acc"}
+    assert all(curve.steps == list(range(curve.steps[-1] + 1)) for curve in curves.values())
 
 
 def test_an_evaluation_in_between_is_no_result(tmp_path):

@@ -6,11 +6,12 @@ import numpy as np
 import programs
 import pytest
 from gait_data import EMBEDDED, OPENGAIT, write_data
+from web_page import read_page
 
 from opengait_ext.__main__ import PROGRAM, main
 from opengait_ext.benchmarks.robustness.crop import SIDES, cut, refit
 from opengait_ext.benchmarks.robustness.disturb import KINDS, Disturbance, disturb, drop_joints
-from opengait_ext.benchmarks.robustness.report import chosen_metrics, curves, table
+from opengait_ext.benchmarks.robustness.report import chosen_metrics, curves, markdown, table
 from opengait_ext.benchmarks.robustness.store import read
 from opengait_ext.benchmarks.robustness.sweep import ALIGNED, CheckpointRun, Point, numbered, points
 from opengait_ext.data.prepare.silhouettes import middle_column
@@ -113,7 +114,7 @@ def test_points_and_table():
         if p != Point("crop", 1.0, 1)
     ]
     found = curves(rows, ["a", "b"], ["scale", "crop"])
-    text = table(found, ["mAP"]).splitlines()
+    text = markdown(table(found, ["mAP"])).splitlines()
     assert text[0] == "| error | severity | mAP, a | mAP, b |"
     assert text[2] == "| none | 0 | 50.00 | not measured |"
     assert text[4] == "| scale | 15 % of the size | 40.50 ± 0.71 | not measured |"
@@ -246,6 +247,19 @@ def test_what_is_finished_is_not_tested_again(done):
     assert "| none | 0 | " in out and "12.34" in later and "12.34" not in out
     assert (root / "out" / "robustness.png").read_bytes().startswith(b"\x89PNG")
     assert (root / "out" / "robustness.md").read_text().startswith("| error | severity | Rank-1, plain |")
+
+
+def test_the_page_of_a_sweep(done):
+    """The table of the Markdown file, the curves, and both commands that measured."""
+    root, _ = done
+    page = read_page(root / "out" / "robustness.html")
+    lines = (root / "out" / "robustness.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    assert page.tables["results"] == [[rows[0], *rows[2:]]] and len(rows) == 5
+    assert len(page.pictures) == 1 and len(page.pre) == 2
+    assert all(line.startswith("opengait-ext robustness --checkpoint plain=") for line in page.pre)
+    differing = {key: values for key, *values in page.tables["settings"][0]}
+    assert differing["checkpoint"] == ["plain.pt", "KP-RPE.pt"]
 
 
 @pytest.mark.parametrize(
