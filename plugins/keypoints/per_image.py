@@ -50,7 +50,7 @@ def mmpose(content: Any, source: Source) -> Poses:
         if points.ndim != 2 or points.shape != (len(score), 2):
             raise KpstraError(f"{source.path}: keypoints {points.shape} and keypoint_scores {score.shape} do not agree")
         people.append(body(np.concatenate([points, score[:, None]], 1), str(source.path)))
-        scores.append(_number(instance.get("bbox_score"), score.mean()))
+        scores.append(_score(instance.get("bbox_score", score.mean()), source))
     demo = isinstance(content, dict)
     name = _named(source).rpartition("results_") if demo else None
     return Poses({name[0] + name[2] if name else _named(source): best(people, scores)})
@@ -124,7 +124,7 @@ def ultralytics(content: Any, source: Source) -> Poses:
             raise KpstraError(f"{source.path}: keypoints: x, y and visible are not of one length")
         joints = np.stack([x, y, *visible], 1)
         people.append(body(joints if visible else scored(joints), str(source.path)))
-        scores.append(_number(box.get("confidence"), 0.0))
+        scores.append(_score(box.get("confidence", 0.0), source))
     return Poses({_named(source): best(people, scores)})
 
 
@@ -152,8 +152,12 @@ def _lists(item: dict, key: str) -> bool:
     return isinstance(item.get(key), list) and "image_id" not in item
 
 
-def _number(value: Any, otherwise: float) -> float:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else float(otherwise)
+def _score(value: Any, source: Source) -> float:
+    """A person's score: one number, NaN where it is ``null``."""
+    score = numbers(value, f"{source.path}: score of a person")
+    if score.ndim:
+        raise KpstraError(f"{source.path}: score of a person: {value!r:.40}: expected a number")
+    return float(score)
 
 
 def _named(source: Source) -> str:

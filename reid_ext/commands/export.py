@@ -1,7 +1,8 @@
 """Export a trained model as ONNX: images to features.
 
 Input: ``images`` (batch, 3, height, width), RGB, resized and normalised as torchreid does in a test. Output:
-``features`` (batch, D). The batch is free.
+``features`` (batch, D). The batch is free. A model that takes keypoints has a second input, ``keypoints``
+(batch, 17, 3): x, y in pixels of these images, and score.
 """
 
 from __future__ import annotations

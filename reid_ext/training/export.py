@@ -1,4 +1,4 @@
-"""A trained model as an ONNX file, images to features."""
+"""A trained model as an ONNX file, images (and keypoints, where it takes some) to features."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 import torch
 
 from plugins.common.onnx import export_onnx
+from plugins.keypoints.joints import JOINTS
 
 from ..extractor import FeatureExtractor
+from ..models.feed import takes_keypoints
 
 BATCHES = (2, 1, 3)  # traced on the first, compared on all
 
@@ -22,10 +24,16 @@ def export(model: str, weights: str | Path, output: str | Path, height: int = 25
         output: the file.
         height, width: of the images.
 
+    A model that takes keypoints has them as its second input, (batch, 17, 3) in pixels of the images.
+
     Raises:
         KpstraError: an unknown model, a checkpoint that does not fit, or a network that cannot be exported.
     """
     network = FeatureExtractor(model, weights, (height, width), device="cpu").model
     chance = torch.Generator().manual_seed(0)
     first, *others = ({"images": torch.randn(n, 3, height, width, generator=chance)} for n in BATCHES)
+    if takes_keypoints(network):
+        for given in (first, *others):
+            shape = (len(given["images"]), JOINTS, 3)
+            given["keypoints"] = torch.rand(shape, generator=chance) * torch.tensor([width, height, 1.0])
     return export_onnx(network, first, others, ("batch",), "features", output)

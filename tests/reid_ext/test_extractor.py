@@ -12,6 +12,7 @@ from reid_ext.__main__ import main
 from reid_ext.extractor import FeatureExtractor
 from reid_ext.host import torchreid
 from reid_ext.models.factory import register
+from reid_ext.training.export import export
 
 NAME = "mobilenetv2_x1_0_stra"
 
@@ -151,6 +152,16 @@ def test_keypoints_go_with_their_images(keypoint_extractor):
     tensor = torch.rand(2, 3, 64, 32)
     keypoint_extractor(tensor, keypoints)
     np.testing.assert_allclose(keypoint_extractor.model.seen[1].numpy(), keypoints, rtol=1e-6)
+
+
+def test_keypoints_are_an_exported_model_s_second_input(keypoint_extractor, tmp_path, capsys):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="exporting needs kpstra[export]")
+    path = str(tmp_path / "k.onnx")
+    assert export(keypoint_network.NAME, tmp_path / "k.pth", path, 64, 32) < 1e-4
+    images, keypoints = torch.rand(5, 3, 64, 32), torch.rand(5, 17, 3)
+    given = {"images": images.numpy(), "keypoints": keypoints.numpy()}
+    found = onnxruntime.InferenceSession(path).run(["features"], given)[0]
+    np.testing.assert_allclose(found, keypoint_extractor(images, keypoints).numpy(), atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -92,3 +92,20 @@ def test_a_model_that_takes_keypoints_needs_them(command, market_root, tmp_path,
 def test_a_file_that_is_not_there(command, capsys):
     assert command("data.keypoints", "gone.npz") == 2
     assert "data.keypoints (sources): gone.npz: no such file or folder" in capsys.readouterr().err
+
+
+def test_a_resumed_run_ends_with_the_same_weights(command, market_root, tmp_path):
+    """Two epochs with flips and crops at once, and one after the other."""
+    given = (
+        "data.keypoints",
+        str(market_root / "market_keypoints.json"),
+        "data.transforms",
+        "['random_flip','random_crop']",
+    )
+    checkpoint = tmp_path / "log" / "model" / "model.pth.tar-2"
+    assert command(*given, "train.max_epoch", "2") == 0
+    whole = torch.load(checkpoint)["state_dict"]
+    checkpoint.unlink()
+    assert command(*given, "train.max_epoch", "2", "model.resume", str(checkpoint.with_suffix(".tar-1"))) == 0
+    for name, value in torch.load(checkpoint)["state_dict"].items():
+        assert torch.equal(value, whole[name]), name
