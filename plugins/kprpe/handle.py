@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..errors import KpstraError
 from .adapters import KeypointAttention
 from .context import KeypointContext
-from .keypoints import Keypoints, check_keypoints
+from .keypoints import Keypoints, check_keypoints, start_check
 from .position.global_grid import KeypointRPE
 from .position.pose import moments
 from .position.share import image_share
@@ -49,7 +49,8 @@ class KPRPEHandle:
             confidence: (B, L) or (B, T, L); 0 for absent joints.
 
         Raises:
-            KpstraError: wrong shape or type, NaN or infinite values, or pixels.
+            KpstraError: wrong shape or type, NaN or infinite values, or pixels. On CUDA the values are told of at the
+                end of the block, so that the host need not wait for the device.
         """
         if not self.attentions:
             raise KpstraError("set_keypoints: KP-RPE was removed from the network; call inject_kprpe again")
@@ -58,9 +59,18 @@ class KPRPEHandle:
             raise KpstraError("KP-RPE: keypoints: expected a tensor or a NumPy array, got None")
         keypoints = Keypoints(*map(self._tensor, keypoints))
         self._check_shapes(*keypoints)
-        if not torch.compiler.is_compiling():
-            check_keypoints(*keypoints)
-        return self.context.set(keypoints)
+        if torch.compiler.is_compiling():
+            return self.context.set(keypoints)
+        return self._checked(keypoints, start_check(*keypoints))
+
+    @contextmanager
+    def _checked(self, keypoints: Keypoints, settle: Callable[[], None]) -> Iterator[None]:
+        """Set the keypoints, and tell at the end what the device found wrong with them."""
+        try:
+            with self.context.set(keypoints):
+                yield
+        finally:
+            settle()
 
     def _tensor(self, values: Tensor | np.ndarray | None) -> Tensor | None:
         if isinstance(values, np.ndarray):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,8 +41,45 @@ def normalise_keypoints(points: Tensor | np.ndarray, size: Sequence[int]) -> Ten
         raise KpstraError(f"normalise_keypoints: size {size}: expected (height, width) in pixels")
     points = torch.as_tensor(points)
     points = points if points.is_floating_point() else points.float()
-    extent = torch.tensor([size[1], size[0]], dtype=points.dtype, device=points.device)
-    return (points[..., :2] + 0.5) / extent
+    x, y = points[..., :2].unbind(-1)
+    return torch.stack(((x + 0.5) / size[1], (y + 0.5) / size[0]), dim=-1)  # no tensor of sizes: its copy would wait
+
+
+def start_check(points: Tensor, confidence: Tensor | None) -> Callable[[], None]:
+    """Begin :func:`check_keypoints`, and return what ends it: on CUDA the device looks while the host goes on.
+
+    The end waits for what the device was given before the check, not for what it was given since: no forward or
+    backward is held up by it.
+
+    Raises:
+        KpstraError: as :func:`check_keypoints`; from the function returned where the device looks by itself.
+    """
+    if not points.is_cuda:
+        check_keypoints(points, confidence)
+        return lambda: None
+    answer = torch.empty((), dtype=torch.bool, pin_memory=True)
+    answer.copy_(_right(points, confidence), non_blocking=True)
+    arrived = torch.cuda.Event()
+    arrived.record(torch.cuda.current_stream(points.device))
+
+    def settle() -> None:
+        arrived.synchronize()
+        if not answer:
+            check_keypoints(points, confidence)
+
+    return settle
+
+
+def _right(points: Tensor, confidence: Tensor | None) -> Tensor:
+    right = ((_present(points, confidence) - 0.5).abs() < FAR + 0.5).all()  # false for NaN
+    return right if confidence is None else right & ((confidence >= 0) & (confidence < SURE)).all()
+
+
+def _present(points: Tensor, confidence: Tensor | None) -> Tensor:
+    """Return the points with absent joints at zero."""
+    if confidence is None or confidence.shape != points.shape[:-1]:
+        return points
+    return torch.where(confidence.unsqueeze(-1) == 0, 0.0, points)
 
 
 def check_keypoints(points: Tensor, confidence: Tensor | None) -> None:
@@ -54,11 +91,9 @@ def check_keypoints(points: Tensor, confidence: Tensor | None) -> None:
         KpstraError: NaN or infinite values, points so far outside [0, 1] that they must be pixels, or confidences below
             0 or in per cent.
     """
-    if confidence is not None and confidence.shape == points.shape[:-1]:
-        points = torch.where(confidence.unsqueeze(-1) == 0, 0.0, points)
-    right = ((points - 0.5).abs() < FAR + 0.5).all()  # false for NaN
-    if bool(right if confidence is None else right & ((confidence >= 0) & (confidence < SURE)).all()):
+    if bool(_right(points, confidence)):
         return
+    points = _present(points, confidence)
     for name, values in (("keypoints", points), ("confidence", confidence)):
         if values is not None and not torch.isfinite(values).all():
             image = int((~torch.isfinite(values.flatten(1))).any(dim=1).nonzero()[0])

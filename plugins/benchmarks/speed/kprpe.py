@@ -138,7 +138,7 @@ class Transformer(nn.Module):
             turn = rotate if whole else rotate_windows
             q, k = turn(q, shared), turn(k, shared)
         if whole:
-            return attend(q, k, v, None if rotary else self.rpe.bias(shared, layer))
+            return attend(q, k, v, None if rotary else self.rpe.bias(shared, layer, q.dtype))
         return attend_windows(q, k, v, None if rotary else self.rpe.frame_bias(shared, layer))
 
     def bias(self, shared, layer: int, q: Tensor) -> Tensor:
@@ -196,7 +196,7 @@ def run(device: torch.device, repeats: int, names: list[str]) -> dict:
 def _table_bytes(net: Transformer, keypoints: Tensor) -> int:
     """Return the size of what depends on the image and serves all layers: f(P) itself, or its factors."""
     shared = net.prepare(keypoints)
-    tensors = [shared] if isinstance(shared, Tensor) else [t for t in shared or () if t is not None]
+    tensors = [shared] if isinstance(shared, Tensor) else [t for t in shared or () if isinstance(t, Tensor)]
     return sum(t.untyped_storage().nbytes() for t in tensors) // net.shape.batch
 
 

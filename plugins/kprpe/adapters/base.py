@@ -137,7 +137,8 @@ class KeypointAttention:
 
     def factors_of(self, images: int) -> Factors:
         """Return the factors of the running forward's keypoints, which must be those of ``images`` images."""
-        return self.kprpe.factors(*self.keypoints_of(images), finite=True)
+        known = self.kprpe_context.once("joints", dict)
+        return self.kprpe.factors(*self.keypoints_of(images), finite=True, known=known)
 
     def global_bias(self, images: int, tokens: int) -> Tensor | None:
         """Return the bias (images, heads, tokens, tokens) of global attention; ``None`` if there is none."""
@@ -146,7 +147,10 @@ class KeypointAttention:
             raise KpstraError(f"KP-RPE: built for {expected} tokens, got {tokens}: build the network for this size")
         if self.kprpe.formulation == "none":
             return None
-        return self.scaled(self.kprpe.bias(self.factors_of(images), 0))
+        kind = self.kprpe.index.device.type
+        rounds = torch.is_autocast_enabled(kind) and not self.kprpe_scales
+        dtype = torch.get_autocast_dtype(kind) if rounds else None
+        return self.scaled(self.kprpe.bias(self.factors_of(images), 0, dtype))
 
     def global_rotation(self, images: int, head_dim: int) -> Rotation | None:
         """Return the rotation of queries and keys of global attention; ``None`` if there is none."""

@@ -64,7 +64,8 @@ class ViTAttention(KeypointAttention):
         if kwargs.get("is_causal"):
             raise KpstraError("KP-RPE: is_causal=True leaves no room for a bias: give the causal mask as attn_mask")
         bias, mask = self.global_bias(*x.shape[:2]), kwargs.get(self.argument)
-        bias = None if bias is None else bias.to(x.dtype)
+        if bias is not None and not torch.is_autocast_enabled(x.device.type):  # autocast brings all to one type
+            bias = bias.to(x.dtype)
         if mask is not None and bias is None:
             bias = mask
         elif mask is not None:

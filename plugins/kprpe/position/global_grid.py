@@ -7,7 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import KpstraError
+from . import direct
 from .buckets import relative_buckets
+from .direct import Joints
 from .expansion import monomials
 from .lookup import add_into, lookup, lookup_queries
 from .rotary import Rotation, rotation
@@ -64,21 +66,26 @@ class KeypointRPE(KeypointTable):
         # prefix pairs look up one bucket more, in which the image has no part
         padded = F.pad(index, (prefix_tokens, 0, prefix_tokens, 0), value=num_buckets) if prefix_tokens else index
         self.register_buffer("index", padded.clone(), persistent=False)
+        short = -self.index.shape[-1] % direct.ALIGNED
+        self.register_buffer("aligned_index", F.pad(self.index, (0, short)), persistent=False)
         self.register_buffer("centres", patch_centres(*grid_size), persistent=False)
         learns_prefix = prefix_tokens and formulation != "none"
         self.prefix = nn.Parameter(torch.zeros(num_layers, num_heads, 3)) if learns_prefix else None
 
-    def bias(self, factors: Factors | Tensor, layer: int) -> Tensor:
+    def bias(self, factors: Factors | Tensor, layer: int, dtype: torch.dtype | None = None) -> Tensor:
         """Return B of one layer, (B, heads, T, T) with T = prefix tokens + N (batch 1 for ``static``).
 
         ``factors`` are those of :meth:`factors`, computed once a forward, or the keypoints (B, L, 2) themselves. The
-        tensor is float32 (or the weights' float64); cast it to the queries' type. Tables that all heads share come
-        expanded, not copied.
+        tensor is float32 (or the weights' float64) unless ``dtype`` says otherwise, that of the queries. Tables that
+        all heads share come expanded, not copied.
         """
         if not 0 <= layer < self.num_layers:
             raise KpstraError(f"KP-RPE: layer {layer} of {self.num_layers}")
-        image = (self.factors(factors) if isinstance(factors, Tensor) else factors).layer(layer)
-        if image is None:
+        factors = self.factors(factors) if isinstance(factors, Tensor) else factors
+        image = factors.layer(layer)
+        if factors.joints is not None:
+            bias = self._direct_bias(factors.joints, layer, dtype)
+        elif image is None:
             bias = self.static_bias(layer).unsqueeze(0)
         elif self._trains_separably() and self.nonlinear:
             tables = self._image_tables(image, self.centres, layer) + self.static(self.centres, layer)
@@ -88,7 +95,7 @@ class KeypointRPE(KeypointTable):
             bias = separable_polynomial(static, image, self.index, self.centres, self.grid_size, self.ratio)
         else:
             bias = add_into(self._image_bias(image, layer), self.static_bias(layer))
-        return bias.expand(-1, self.num_heads, -1, -1)
+        return (bias if dtype is None else bias.to(dtype)).expand(-1, self.num_heads, -1, -1)
 
     @torch.no_grad()
     def rotation(self, keypoints: Tensor, confidence: Tensor | None, head_dim: int) -> Rotation:
@@ -103,6 +110,23 @@ class KeypointRPE(KeypointTable):
             linear, shift = self.frames(keypoints, confidence)
             places = self.centres.to(linear.dtype) @ linear.transpose(1, 2) + shift.unsqueeze(1)  # B, N, 2
         return rotation(places.unsqueeze(1), head_dim).pad(self.prefix_tokens, 0)
+
+    def _direct(self, device: torch.device) -> bool:
+        return not self.prefix_tokens and super()._direct(device)
+
+    def _direct_bias(self, joints: Joints, layer: int, dtype: torch.dtype | None) -> Tensor:
+        """Return B of one layer by :mod:`.direct`, rounded before it is looked up."""
+
+        def terms() -> Tensor:
+            points, confidence = (None if t is None else t.unsqueeze(1) for t in joints[:2])
+            return direct.offsets(self, points, confidence, self.centres[None, None]).squeeze(1)  # B, N, X
+
+        tables = direct.tables(self, joints.once((self.grid_size, *direct.kind(self)), terms), layer)
+        tables = tables if dtype is None else tables.to(dtype)
+        n, index = self.index.shape[-1], self.aligned_index
+        if self._trains_separably():
+            return separable_lookup(tables, index, self.grid_size, self.ratio)
+        return lookup_queries(tables, index)[..., :n]
 
     def _image_tables(self, image: Tensor, centres: Tensor, layer: int) -> Tensor:
         """Return the image's part of f(P) for the queries at M (N, 2): (B, heads, N, K), N = 1 if alike for all."""

@@ -54,7 +54,8 @@ def body_frame(points: Tensor, confidence: Tensor | None, template: Tensor) -> t
     adjugate = torch.stack((d, -b, -b, a), dim=-1).unflatten(-1, (2, 2))
     shown = (_flatness(scatter) > FLATTEST) & (_flatness(spread) > FLATTEST)
     determinant = torch.where(shown, a * d - b * b, 1.0)[:, None, None]
-    linear = torch.where(shown[:, None, None], across @ adjugate / determinant, torch.eye(2).to(scatter))
+    same = torch.eye(2, dtype=scatter.dtype, device=scatter.device)
+    linear = torch.where(shown[:, None, None], across @ adjugate / determinant, same)
     shift = target.squeeze(1) - (linear @ centre.transpose(1, 2)).squeeze(-1)
     return linear, torch.where(shown[:, None], shift, 0.0)
 

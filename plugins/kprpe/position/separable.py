@@ -40,8 +40,9 @@ def separable_lookup(tables: Tensor, index: Tensor, grid: tuple[int, int], ratio
     """Return ``tables[..., i, d(i, j)]``, as :func:`lookup_queries` for the product distance.
 
     Args:
-        tables: (B, heads, N, K), float32 or float64.
-        index: d, (N, N); ``grid``: (height, width); ``ratio``: of the buckets.
+        tables: (B, heads, N, K).
+        index: d, (N, N), or with columns beyond N that are cut off again: rows of such a length are aligned in memory.
+        grid, ratio: (height, width), and the ratio of the buckets.
 
     Returns:
         (B, heads, N, N). It can be differentiated once.
@@ -79,12 +80,13 @@ class _SeparableLookup(torch.autograd.Function):
     @staticmethod
     def forward(ctx, tables: Tensor, index: Tensor, grid: tuple[int, int], ratio: float) -> Tensor:
         ctx.grid, ctx.ratio = grid, ratio
-        return lookup_queries(tables, index)
+        return lookup_queries(tables, index)[..., : tables.shape[-2]]
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         height, width = ctx.grid
+        kept, gradient = gradient.dtype, gradient.to(torch.promote_types(gradient.dtype, torch.float32))
         rows, columns = selectors(height, width, ctx.ratio, gradient.device, gradient.dtype)
         pairs = gradient.reshape(-1, height, width, height, width)  # B * heads, query y x, key y x
         with torch.autocast(gradient.device.type, enabled=False):
@@ -93,7 +95,7 @@ class _SeparableLookup(torch.autograd.Function):
             by_y = by_x.permute(2, 1, 0, 4, 3).reshape(height, -1, height) @ rows  # query y, ..., row bucket
         side = rows.shape[-1]
         tables = by_y.view(height, -1, width, side, side).permute(1, 0, 2, 4, 3)
-        return tables.reshape(*gradient.shape[:-1], side * side), None, None, None
+        return tables.reshape(*gradient.shape[:-1], side * side).to(kept), None, None, None
 
 
 @lru_cache(maxsize=64)

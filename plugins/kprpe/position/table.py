@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from ...errors import KpstraError, one_of
 from ..keypoints import check_keypoints
+from . import direct
+from .direct import Joints
 from .expansion import TERMS, expansion, image_rank, monomials
 from .pose import MeanPose
 from .remembering import Remembering
@@ -28,6 +30,7 @@ class Factors(NamedTuple):
     """
 
     coefficients: Tensor | None
+    joints: Joints | None = None  # on devices where the formula is not multiplied out, see :mod:`.direct`
 
     def layer(self, layer: int) -> Tensor | None:
         """Return the coefficients of one layer, (B, R, heads, K); a shared table serves all layers."""
@@ -127,13 +130,16 @@ class KeypointTable(Remembering):
             names = ("hidden_weight", "hidden_bias", "hidden_static")
         return tuple(name for name in names if hasattr(self, name))
 
-    def factors(self, keypoints: Tensor, confidence: Tensor | None = None, finite: bool = False) -> Factors:
+    def factors(
+        self, keypoints: Tensor, confidence: Tensor | None = None, finite: bool = False, known: dict | None = None
+    ) -> Factors:
         """Compute the image's part for all layers at once, in float32 also under autocast.
 
         Args:
             keypoints: P, (B, L, 2), (x, y) in [0, 1] of the network input; joints may lie a little outside.
             confidence: s, (B, L); a joint of confidence 0 contributes nothing, whatever its coordinates.
             finite: the caller has checked the values; looking costs a wait for the device.
+            known: what tables of the same forward, given the same keypoints, have in common; each adds to it.
 
         Raises:
             KpstraError: wrong shape or type, NaN or infinite values, or pixels.
@@ -141,6 +147,8 @@ class KeypointTable(Remembering):
         keypoints, confidence = self._checked(keypoints, confidence)
         if not finite and not torch.compiler.is_compiling():
             check_keypoints(keypoints, confidence)
+        if self.formulation != "none" and self._direct(keypoints.device):
+            return Factors(None, Joints(keypoints, confidence, {} if known is None else known))
         if self.formulation in ("static", "none"):
             return Factors(None)
         with torch.autocast(keypoints.device.type, enabled=False):
@@ -150,6 +158,10 @@ class KeypointTable(Remembering):
             if self.keypoints == "constant":
                 p, s = self.pose.mean.to(p.dtype).expand_as(p), None if s is None else torch.ones_like(s)
             return Factors(torch.einsum("blrc,dhklc->brdhk", self._image_terms(p, s), weight))
+
+    def _direct(self, device: torch.device) -> bool:
+        """Whether f(P) is computed by the formula itself, see :mod:`.direct`."""
+        return direct.suits(device)
 
     @torch.no_grad()
     def frames(self, keypoints: Tensor, confidence: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -170,14 +182,14 @@ class KeypointTable(Remembering):
             rank = image_rank(self.order, weighted=False)
             mean = self.pose.mean.to(p.dtype)
             moved = expansion(p, self.order)[..., :rank, :] - expansion(mean, self.order)[..., :rank, :]
-            terms = moved / self._scale(p.dtype).unsqueeze(-2) * weights
+            terms = moved / self.scale(p.dtype).unsqueeze(-2) * weights
         else:
             rank = 1 if self.formulation == "absolute" else image_rank(self.order, weighted=s is not None)
             terms = expansion(p, self.order)[..., :rank, :] * weights
             terms = terms - expansion(torch.zeros_like(p[:1, :1]), self.order)[..., :rank, :]
         return -terms if self.formulation == "absolute" else terms
 
-    def _scale(self, dtype: torch.dtype) -> Tensor:
+    def scale(self, dtype: torch.dtype) -> Tensor:
         """Return the unit of every term of phi, (L, D)."""
         spread = self.pose.spread.to(dtype)
         if self.order == 1:
@@ -249,7 +261,7 @@ class KeypointTable(Remembering):
             bias = bias.view_as(self.table_bias).to(self.table_bias)
             if self.standardised:
                 at_mean = torch.einsum("lrc,dhklc->dhkr", expansion(self.pose.mean.to(weight), self.order), weight)
-                weight = weight * self._scale(weight.dtype)
+                weight = weight * self.scale(weight.dtype)
                 if self.formulation == "absolute":
                     bias = bias - at_mean[..., 0]
                 else:

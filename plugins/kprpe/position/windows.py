@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from ...errors import KpstraError, one_of
+from . import direct
 from .buckets import relative_buckets
+from .direct import Joints
 from .expansion import monomials
 from .global_grid import patch_centres
 from .lookup import add_into, lookup, lookup_features, lookup_queries
@@ -112,12 +115,14 @@ class WindowedKeypointRPE(KeypointTable):
         self.roll_first = roll_first
         self.register_buffer("index", index.clone(), persistent=False)
 
-    def factors(self, keypoints: Tensor, confidence: Tensor | None = None, finite: bool = False) -> Factors:
+    def factors(
+        self, keypoints: Tensor, confidence: Tensor | None = None, finite: bool = False, known: dict | None = None
+    ) -> Factors:
         """As :meth:`KeypointTable.factors`, for keypoints (B, L, 2) or per frame (B, T, L, 2); the batch is B * T."""
         if keypoints.ndim == 4:
             keypoints = keypoints.flatten(0, 1)
             confidence = None if confidence is None else confidence.flatten(0, 1)
-        return super().factors(keypoints, confidence, finite)
+        return super().factors(keypoints, confidence, finite, known)
 
     def bias(self, keypoints: Tensor, layer: int, confidence: Tensor | None = None) -> Tensor:
         """Return the bias of one layer for every window, (B * windows, heads, n, n), in Swin's order of windows.
@@ -156,6 +161,8 @@ class WindowedKeypointRPE(KeypointTable):
         window, shift, feature_size = self._sizes(layer, frames, feature_size)
         index = self._index(window)
         centres, valid = self._query_grid(window, shift, feature_size)
+        if factors.joints is not None:
+            return self._direct_bias(factors.joints, layer, (window, shift, feature_size), frames)
         key = (layer, window, shift, feature_size)
         bias = self.cached(key, lambda: self._static(layer, centres, valid, index)).unsqueeze(0)
         image = factors.layer(layer)
@@ -206,6 +213,21 @@ class WindowedKeypointRPE(KeypointTable):
         feature_size = feature_size or self.window_size[1:]
         return *self._effective(layer, frames, feature_size), feature_size
 
+    def _direct_bias(self, joints: Joints, layer: int, sizes: tuple, frames: int) -> Tensor:
+        """Return B of one layer by :mod:`.direct`; ``sizes`` are those of :meth:`_sizes`."""
+        window, shift, feature_size = sizes
+        centres, valid = self._query_grid(window, shift, feature_size)
+
+        def terms() -> Tensor:
+            seen = (None if t is None else self._frames_of_windows(t, window[0], shift[0], frames) for t in joints[:2])
+            by_frame = centres.unflatten(1, (window[0] if self.over_time else 1, -1))  # windows, t, places, 2
+            offsets = direct.offsets(self, *seen, by_frame)
+            return offsets if self.nonlinear else direct.with_one(offsets, valid)
+
+        key = (*sizes, frames, self.grid, self.over_time, self.roll_first, *direct.kind(self))
+        bias = direct.window_bias(self, joints.once(key, terms), valid, self._index(window), layer)
+        return bias.expand(-1, -1, self.num_heads, -1, -1)
+
     def _polynomial(self, image: Tensor, centres: Tensor, valid: Tensor | None, index: Tensor, layer: int) -> Tensor:
         """Return the image's part of B from the queries' frames' coefficients (B * T', t, R, heads, K).
 
@@ -252,28 +274,62 @@ class WindowedKeypointRPE(KeypointTable):
 
     def _query_grid(self, window: tuple, shift: tuple, feature_size: tuple) -> tuple[Tensor, Tensor | None]:
         """Return M of every window's queries (windows, n, 2), and which queries are real where some are padding."""
-        time, *plane = window
-        device = self.index.device
-        if self.grid == "window":
-            return patch_centres(*plane).repeat(time, 1).unsqueeze(0).to(device), None
-        grid = patch_centres(*feature_size).view(*feature_size, 2).to(device)
-        cut = (1, *plane), (0, *shift[1:]), self.roll_first
-        centres = window_partition(grid[None, None], *cut).repeat(1, time, 1)
-        if not any(-size % w for size, w in zip(feature_size, plane, strict=True)):
-            return centres, None
-        real = window_partition(torch.ones(1, 1, *feature_size, 1, device=device), *cut)
-        return centres, real.squeeze(-1).repeat(1, time)
+        roll = (shift, self.roll_first) if self.grid == "image" else ((0, 0, 0), False)
+        return _remembered(query_grid)(self.grid, window, *roll, feature_size, self.index.device)
 
     def _index(self, window: tuple) -> Tensor:
         if window == self.window_size:
             return self.index
         time = window[0] if self.over_time else None
-        return relative_buckets(*window[1:], self.distance, self.ratio, time)[0].to(self.index.device)
+        return _remembered(_buckets_on)(window[1:], self.distance, self.ratio, time, self.index.device)
 
     def _effective(self, layer: int, frames: int, feature_size: tuple) -> tuple[tuple, tuple]:
         if self.roll_first:
             return self.window_size, self.shifts[layer]
         return effective_window((frames, *feature_size), self.window_size, self.shifts[layer], self.shrink)
+
+
+def query_grid(
+    grid: str,
+    window: tuple[int, ...],
+    shift: tuple[int, ...],
+    roll_first: bool,
+    feature_size: tuple[int, int],
+    device: torch.device,
+) -> tuple[Tensor, Tensor | None]:
+    """Return M of every window's queries (windows, n, 2), and which are real (windows, n) where some are padding."""
+    time, *plane = window
+    if grid == "window":
+        return patch_centres(*plane).repeat(time, 1).unsqueeze(0).to(device), None
+    centres = patch_centres(*feature_size).view(*feature_size, 2).to(device)
+    cut = (1, *plane), (0, *shift[1:]), roll_first
+    centres = window_partition(centres[None, None], *cut).repeat(1, time, 1)
+    if not any(-size % w for size, w in zip(feature_size, plane, strict=True)):
+        return centres, None
+    real = window_partition(torch.ones(1, 1, *feature_size, 1, device=device), *cut)
+    return centres, real.squeeze(-1).repeat(1, time)
+
+
+def _buckets_on(plane: tuple[int, int], distance: str, ratio: float, time: int | None, device: torch.device) -> Tensor:
+    return relative_buckets(*plane, distance, ratio, time)[0].to(device)
+
+
+_known = {function: lru_cache(maxsize=256)(function) for function in (query_grid, _buckets_on)}
+
+
+def _remembered(function: Callable) -> Callable:
+    """Return a function that remembers its results on the device, where a copy would wait for it.
+
+    Compilers and exporters, to which sizes are symbols, get the function itself.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return function
+
+    def remembering(*arguments):
+        with torch.inference_mode(False):
+            return _known[function](*arguments)
+
+    return remembering
 
 
 def _cat(parts: list[Tensor]) -> Tensor:

@@ -22,6 +22,7 @@ def randomised(*args, **kwargs):
     return rpe
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("formulation", ["absolute", "relative", "multihead"])
 def test_equals_the_reference_vectors(formulation):
     vectors = golden("kprpe")
@@ -196,6 +197,7 @@ def test_attention_equals_the_explicit_softmax(scale_bias):
     torch.testing.assert_close(attend(q, k, v, bias, scale_bias=scale_bias), scores.softmax(-1) @ v)
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_under_bfloat16_autocast_the_bias_is_computed_in_float32():
     rpe, keypoints = randomised(3, (3, 3), 2, 1), torch.rand(4, 3, 2)
     q, k, v = torch.randn(3, 4, 2, 9, 8)

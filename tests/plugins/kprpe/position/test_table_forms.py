@@ -41,6 +41,7 @@ def looked_up(rows, index):
     return torch.stack([sum(row[:, of_axis[i]] for of_axis in index) for i, row in enumerate(rows)], dim=1)
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("with_confidence", [False, True])
 @pytest.mark.parametrize(("form", "standardised", "keypoints"), CASES)
 @pytest.mark.parametrize(("distance", "prefix"), [("product", 0), ("cross", 2)])
@@ -94,6 +95,7 @@ def naive_windows(rpe, points, confidence, layer, frames):
     return torch.stack(out)
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("with_confidence", [False, True])
 @pytest.mark.parametrize(
     ("form", "standardised", "keypoints", "size", "window", "frames"),
@@ -124,6 +126,7 @@ def test_windows_on_the_image_equal_the_naive_loop(
         torch.testing.assert_close(ours, theirs)
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("form", INTERACTING)
 def test_on_the_windows_own_grid_all_windows_share_the_bias_of_a_small_image(form):
     rpe = randomised(WindowedKeypointRPE(3, (4, 6), (2, 3), 2, [(1, 1)], "window", form))
@@ -170,6 +173,7 @@ def test_gradcheck(form, kind):
     assert torch.autograd.gradcheck(bias, values)
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("form", INTERACTING)
 @pytest.mark.parametrize("kind", BUILT)
 def test_starts_at_zero_and_is_the_same_compiled_and_under_autocast(form, kind):

@@ -16,6 +16,7 @@ def randomised(*args, **kwargs):
     return rpe.double()
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("confidence", [None, torch.ones(2, 5)])
 def test_image_grid_equals_the_reference_vectors(confidence):
     vectors = golden("kprpe")
@@ -46,6 +47,7 @@ def naive_image(rpe, points, confidence, feature_size, window, shift, layer):
     return torch.stack(out)
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("with_confidence", [False, True])
 @pytest.mark.parametrize(("size", "window", "shift"), [((5, 4), (2, 3), (1, 1)), ((4, 6), (2, 3), (0, 1))])
 def test_image_grid_equals_the_naive_loop(size, window, shift, with_confidence):
@@ -57,6 +59,7 @@ def test_image_grid_equals_the_naive_loop(size, window, shift, with_confidence):
     torch.testing.assert_close(rpe.bias(points, 1, confidence), expected)
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_window_grid_is_the_windows_own_vit_shared_by_all_windows():
     rpe = randomised(3, (4, 6), (2, 3), 2, [(0, 0), (1, 1)])
     vit = KeypointRPE(3, (2, 3), 2, 2).double()
@@ -81,6 +84,7 @@ def test_frames_of_sequences_are_images(grid):
     assert rpe.bias(points, 1).shape[0] == 2 * 5 * 4
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("with_confidence", [False, True])
 @pytest.mark.parametrize("frames", [6, 5, 2])
 @pytest.mark.parametrize("shift", [(0, 0, 0), (1, 1, 1)])
@@ -109,6 +113,7 @@ def test_windows_over_time_use_the_query_frames_joints(frames, shift, with_confi
                     torch.testing.assert_close(window[:, i], f[:, index[i]])
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize(("size", "shrink", "n"), [((2, 8), True, 2 * 3), ((2, 8), False, 3 * 3)])
 def test_windows_longer_than_an_axis(size, shrink, n):
     rpe = randomised(3, size, (3, 3), 2, [(1, 1)], shrink=shrink)
