@@ -10,10 +10,10 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from plugins.benchmarks.statistics import Difference, holm, paired
 from plugins.common.files import atomic_write
 
 from .plan import Job
-from .statistics import Difference, holm, paired
 from .store import Store
 from .table import Row, Study, Test
 
