@@ -26,10 +26,18 @@ def add_arguments(parser: Parser) -> None:
 
     scaling = commands.add_parser("scaling", help="cost against sequence length and batch")
     scaling.add_argument(
-        "--sizes", nargs="+", default=["small", "full"], metavar="NAME", help="small; full: the paper's"
+        "--sizes",
+        nargs="+",
+        default=["small", "full"],
+        metavar="NAME",
+        help="sizes of the network: small, or full (the paper's)",
     )
-    scaling.add_argument("--lengths", nargs="+", type=int, default=[5, 15, 30, 60], metavar="S", help="frames")
-    scaling.add_argument("--batches", nargs="+", type=int, default=[2, 4, 6, 8], metavar="N", help="sequences, from 2")
+    scaling.add_argument(
+        "--lengths", nargs="+", type=int, default=[5, 15, 30, 60], metavar="S", help="frames of a sequence"
+    )
+    scaling.add_argument(
+        "--batches", nargs="+", type=int, default=[2, 4, 6, 8], metavar="N", help="sequences in a batch, from 2"
+    )
     scaling.add_argument(
         "--allocator",
         default="kept",
@@ -41,11 +49,13 @@ def add_arguments(parser: Parser) -> None:
 
     swingait = commands.add_parser("swingait", help="what KP-RPE adds; our transformer over OpenGait's")
     add_host(swingait, device=False)
-    swingait.add_argument("--size", default="full", metavar="small|full", help="full: the paper's")
+    swingait.add_argument(
+        "--size", default="full", metavar="small|full", help="size of the network; full is the paper's"
+    )
     add_report_options(swingait)
 
     load = commands.add_parser("load", help="prepare and the loaders at Gait3D's size")
-    load.add_argument("--sequences", type=int, default=25000, metavar="N", help="to make and read")
+    load.add_argument("--sequences", type=int, default=25000, metavar="N", help="sequences to make and read")
     load.add_argument("--workers", type=int, default=1, metavar="N", help="processes of prepare, and of each loader")
     add_host(load, device=False)
     load.add_argument("--scratch", type=Path, metavar="FOLDER", help="for 90 kB a sequence (default: temporary files)")

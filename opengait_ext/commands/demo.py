@@ -18,7 +18,14 @@ from ..host.options import add_host
 
 CONFIG = "opengait/pets_swingait2d_kprpe"
 PEOPLE = 4
-RENDERED = {"identities": 9, "train": 4, "sequences": 4, "probes": 1, "frames": 20}  # where no pedestrians are
+RENDERED = {
+    "identities": 9,
+    "train": 4,
+    "validation": 0,
+    "sequences": 4,
+    "probes": 1,
+    "frames": 20,
+}  # where no pedestrians are
 
 
 def add_arguments(parser: Parser) -> None:

@@ -20,10 +20,15 @@ INTERRUPTED = "nothing was written"
 def add_arguments(parser: Parser) -> None:
     """The model and the file."""
     parser.add_argument("--cfgs", required=True, metavar="CONFIG", help="a path, or a shipped configuration")
-    parser.add_argument("--checkpoint", required=True, metavar="FILE", help="of the model, OpenGait's or ours")
+    parser.add_argument(
+        "--checkpoint",
+        required=True,
+        metavar="FILE",
+        help="a checkpoint of the model, written by OpenGait or by kpstra",
+    )
     parser.add_argument("--output", required=True, metavar="FILE.onnx", help="the file to write")
     add_host(parser, "embedded", device=False)
-    parser.add_argument("--frames", type=int, metavar="N", help="of all sequences (default: any number)")
+    parser.add_argument("--frames", type=int, metavar="N", help="fixed number of frames (default: any number)")
     parser.add_overrides("model_cfg.SeparateBNNecks.class_num=100")
 
 

@@ -39,10 +39,10 @@ def add_arguments(parser: Parser) -> None:
         nargs="+",
         default=["translation", "scale", "rotation", "crop"],
         metavar="KIND",
-        help=f"of {', '.join(KINDS)} (default: the first four)",
+        help=f"kinds of error, of {', '.join(KINDS)} (default: the first four)",
     )
     parser.add_argument(
-        "--severities", nargs="+", type=float, default=[0.25, 0.5, 0.75, 1.0], metavar="X", help="beside 0"
+        "--severities", nargs="+", type=float, default=[0.25, 0.5, 0.75, 1.0], metavar="X", help="severities beside 0"
     )
     parser.add_argument(
         "--seeds", nargs="+", type=int, default=[0], metavar="N", help="one draw of all errors for each"
@@ -64,7 +64,7 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument("--probes-only", action="store_true", help="leave the gallery as it is")
     parser.add_argument(
-        "--metrics", nargs="+", default=[], metavar="NAME", help="in table and picture (default Rank-1 and mAP)"
+        "--metrics", nargs="+", default=[], metavar="NAME", help="metrics in table and picture (default Rank-1 and mAP)"
     )
     add_host(parser)
     parser.add_overrides("data_cfg.dataset_root=DATA")

@@ -27,7 +27,7 @@ INTERRUPTED = (
 def add_arguments(parser: Parser) -> None:
     """OpenGait's own options and ours."""
     parser.add_argument("--cfgs", required=True, metavar="YAML", help="a path, or a shipped configuration's name")
-    parser.add_argument("--phase", default="train", choices=("train", "test"), help="what to do")
+    parser.add_argument("--phase", default="train", choices=("train", "test"), help="train, or test a checkpoint")
     parser.add_argument("--iter", type=int, default=0, metavar="N", help="resume or test the checkpoint of iteration N")
     parser.add_argument("--resume", action="store_true", help="go on from the last whole checkpoint, if there is one")
     parser.add_argument(
@@ -41,7 +41,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--processes", type=int, default=1, metavar="N", help="one for each GPU, as torchrun starts them"
     )
-    parser.add_argument("--workdir", default=".", metavar="FOLDER", help="output/ goes here")
+    parser.add_argument("--workdir", default=".", metavar="FOLDER", help="the folder in which output/ is made")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_overrides("trainer_cfg.total_iter=100")
 

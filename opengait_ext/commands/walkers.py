@@ -9,22 +9,22 @@ from plugins.common.cli import GOES_ON
 
 INTERRUPTED = GOES_ON
 COUNTS = {
-    "identities": "people",
-    "train": "of them for training",
-    "validation": "of the others for choosing settings; the rest are tested",
-    "sequences": "of each identity",
-    "probes": "of the sequences of each who is not trained on",
-    "frames": "of each sequence",
-    "seed": "of everything",
-    "cameras": "azimuths, evenly over the half circle",
+    "identities": "number of people",
+    "train": "how many of them are trained on",
+    "validation": "how many of the others settings are chosen on; the rest are tested",
+    "sequences": "sequences of each person",
+    "probes": "probe sequences of each person who is not trained on",
+    "frames": "frames of each sequence",
+    "seed": "seed of all random numbers",
+    "cameras": "cameras, evenly over the half circle",
 }
 AMOUNTS = {
-    "view-jitter": "largest change of the azimuth, degrees",
-    "spread": "factor on people's differences",
-    "clothing": "0 plain, 1 coats, bags, thick clothes",
-    "noise": "of the silhouettes: 0 none, 1 strong",
-    "joint-noise": "standard deviation, share of the raw frame's height",
-    "alignment-error": "0 none, 1: 8 %% of the height, 15 %% of the size, 12 degrees",
+    "view-jitter": "largest change of a camera's azimuth, in degrees",
+    "spread": "factor on the differences between people",
+    "clothing": "clothes: 0 plain, 1 coats, bags and thick clothes",
+    "noise": "noise of the silhouettes: 0 none, 1 strong",
+    "joint-noise": "standard deviation of the joints, as a share of the raw frame's height",
+    "alignment-error": "misalignment: 0 none, 1: 8 %% of the height, 15 %% of the size, 12 degrees",
 }
 
 
@@ -45,7 +45,7 @@ def add_arguments(parser: Parser) -> None:
         "--train-alignment-error",
         type=float,
         metavar="X",
-        help="of the training sequences (default: as --alignment-error)",
+        help="misalignment of the training sequences (default: as --alignment-error)",
     )
     parser.add_argument(
         "--joint-errors",

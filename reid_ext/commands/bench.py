@@ -17,13 +17,13 @@ def add_arguments(parser: Parser) -> None:
     networks = commands.add_parser("networks", help="StRA in ResNet50 over the 3x3 convolutions it replaces")
     networks.add_argument("--batch", type=int, default=16, metavar="N", help="images, 2 or more")
     networks.add_argument(
-        "--size", type=int, nargs=2, default=(256, 128), metavar=("HEIGHT", "WIDTH"), help="of the images"
+        "--size", type=int, nargs=2, default=(256, 128), metavar=("HEIGHT", "WIDTH"), help="size of the images"
     )
     add_device(networks)
     add_report_options(networks)
 
     ranking = commands.add_parser("ranking", help="ranking in an evaluation of Market1501's size, the host's and ours")
-    ranking.add_argument("--queries", type=int, default=421, metavar="N", help="to time, of 3368")
+    ranking.add_argument("--queries", type=int, default=421, metavar="N", help="queries to time, of 3368")
     ranking.add_argument("--gallery", type=int, default=15913, metavar="N", help="images")
     add_report_options(ranking)
 

@@ -10,16 +10,16 @@ from plugins.common.cli import GOES_ON
 
 INTERRUPTED = GOES_ON
 OPTIONS = {
-    "identities": "people",
-    "train": "of them for training",
-    "cameras": "each with its background, light and azimuth",
-    "crops": "of each identity by each camera",
-    "seed": "of everything",
-    "spread": "factor on people's differences",
-    "view-jitter": "largest change of the azimuth, degrees",
-    "clothing": "0 plain, 1 coats, bags, thick clothes",
+    "identities": "number of people",
+    "train": "how many of them are trained on",
+    "cameras": "cameras, each with its background, light and azimuth",
+    "crops": "crops of each person by each camera",
+    "seed": "seed of all random numbers",
+    "spread": "factor on the differences between people",
+    "view-jitter": "largest change of a camera's azimuth, in degrees",
+    "clothing": "clothes: 0 plain, 1 coats, bags and thick clothes",
     "light": "differences of light, blur and grain",
-    "alignment-error": "of the crops' boxes, 1 strong",
+    "alignment-error": "misalignment of the crops: 0 none, 1 strong",
     "bodies": "simple or anny (kpstra[bodies])",
 }
 

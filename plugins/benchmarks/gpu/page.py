@@ -10,8 +10,8 @@ from typing import Any
 
 from ...common.files import atomic_write, read_json, require_writable, write_json
 from ...errors import KpstraError
-from .throughput import PHASES
 
+PHASES = ("forward", "train step")
 JSON, PAGE, NOT_MEASURED = "gpu.json", "gpu.md", "not measured"
 TITLES = {  # table: its title, and the program that measures it
     "transformers": ("KP-RPE in vision transformers (the KP-RPE paper's Table 3)", "python -m plugins bench gpu"),

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from ..speed.measure import interleaved, ratios
+from .page import PHASES
 
-PHASES = ("forward", "train step")
 PRECISIONS = {"float32": None, "AMP bfloat16": torch.bfloat16}
 WARM_UP = 2  # rounds: kernels are picked and loaded, memory is taken from the driver
 

@@ -26,4 +26,5 @@ def test_every_option_is_there():
         assert f"### opengait-ext {name}\n" in lines
         for option in parser._option_string_actions:
             assert option in ("-h", "--help", "--local_rank", "--local-rank") or option in lines, f"{name} {option}"
-    assert "<code>--phase train|test</code> | what to do (default train)" in lines.replace("&#124;", "|")
+    row = "<code>--phase train|test</code> | train, or test a checkpoint (default train)"
+    assert row in lines.replace("&#124;", "|")
