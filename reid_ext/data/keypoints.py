@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -64,7 +65,11 @@ def find_keypoints(path: str, images: Iterable[str], key: str, format: str | Non
         return tqdm(files, desc="Reading keypoints", unit="file", disable=True if len(files) == 1 else None)
 
     try:
-        people = read(path, format, size, progress)
+        with warnings.catch_warnings(record=True) as notes:
+            warnings.simplefilter("always")
+            people = read(path, format, size, progress)
+        for note in notes:
+            print(f"Note: {note.message}")
         found: dict[str, np.ndarray] = {}
         for name, joints in people.items():
             image = index.find(name)
@@ -107,7 +112,8 @@ def describe(keypoints: CropKeypoints, images: Iterable[str], most: int = LOOKED
         lines[0] += f"; {len(without):,} have none and get confidence 0: {some(without, 2)}"
     looked = there[:: -(-len(there) // most)] if there else []
     if looked:
-        joints, sizes = np.stack([keypoints[image] for image in looked]), np.array([*map(size_of, looked)])
+        bar = tqdm(looked, desc="Reading sizes", unit="image", disable=True if len(looked) <= LOOKED_AT else None)
+        joints, sizes = np.stack([keypoints[image] for image in looked]), np.array([*map(size_of, bar)])
         on, sure = joints_on_crops(joints, sizes)
         lines.append(f"{on:,} of {sure:,} confident joints lie on their crop ({len(looked):,} crops looked at)")
         lines += [f"Warning: {text}" for text in warnings_of(joints, sizes)] if joints.shape[1] == 17 else []
@@ -188,11 +194,18 @@ def attach_keypoints(datamanager: Any, sources: str = "", targets: str = "") -> 
     tested = [loader.dataset for splits in datamanager.test_loader.values() for loader in splits.values()]
     if (unlabelled := getattr(datamanager, "train_loader_t", None)) is not None:
         tested.append(unlabelled.dataset)
-    trained = [datamanager.train_loader.dataset]
-    for key, path, datasets in (("sources", sources, trained), ("targets", targets, tested)):
-        if path:
-            images = [image for dataset in datasets for image in images_of(dataset)]
-            keypoints = CropKeypoints(find_keypoints(path, images, f"data.keypoints ({key})"))
-            print(f"Keypoints of data.{key} from {path}: " + "\n  ".join(describe(keypoints, images)))
-            for dataset in datasets:
+    datasets = {"sources": [datamanager.train_loader.dataset], "targets": tested}
+    images = {key: [image for dataset in datasets[key] for image in images_of(dataset)] for key in datasets}
+    paths = {key: path for key, path in (("sources", sources), ("targets", targets)) if path}
+    for path in dict.fromkeys(paths.values()):
+        keys = [key for key in paths if paths[key] == path]
+        name = f"data.keypoints ({', '.join(keys)})"
+        keypoints = CropKeypoints(find_keypoints(path, [image for key in keys for image in images[key]], name))
+        for key in keys:
+            if not any(image in keypoints for image in images[key]):
+                raise KpstraError(
+                    f"{name}: {path}: has keypoints of none of the {len(images[key])} images of data.{key}"
+                )
+            print(f"Keypoints of data.{key} from {path}: " + "\n  ".join(describe(keypoints, images[key])))
+            for dataset in datasets[key]:
                 give_keypoints(dataset, keypoints)

@@ -35,7 +35,6 @@ def test_shares_become_pixels_in_a_file_that_reads_the_same(market_root, tmp_pat
         assert np.asarray(sheet).std() > 20 and sheet.width > 8 * 128
 
 
-@pytest.mark.filterwarnings("ignore:.*expected.json:UserWarning")
 @pytest.mark.parametrize("name", ["kpr", "ultralytics"])
 def test_examples_with_their_images(tmp_path, name, capsys):
     """Images of either are in the folder that is read; Occluded-ReID's have the same names in two folders."""

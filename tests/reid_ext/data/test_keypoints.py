@@ -152,6 +152,23 @@ def test_keypoints_of_none_of_the_images(market_root, tmp_path, content, message
         attach_keypoints(manager(market_root), targets=str(tmp_path / "k.json"))
 
 
+def test_keypoints_of_the_training_images_only(market_root, tmp_path):
+    shares = json.loads((market_root / "market_keypoints.json").read_text())
+    trained = {path.name for path in (market_root / MARKET / "bounding_box_train").iterdir()}
+    (tmp_path / "k.json").write_text(json.dumps({name: shares[name] for name in shares if name in trained}))
+    path, data = str(tmp_path / "k.json"), manager(market_root)
+    with pytest.raises(KpstraError, match=r"has keypoints of none of the 145 images of data\.targets"):
+        attach_keypoints(data, path, path)
+    attach_keypoints(manager(market_root), path)
+
+
+def test_other_files_of_a_folder_are_noted(market_root, tmp_path, capsys):
+    (tmp_path / "k.json").write_text((market_root / "market_keypoints.json").read_text())
+    (tmp_path / "settings.json").write_text('{"lr": 1}')
+    attach_keypoints(manager(market_root), targets=str(tmp_path))
+    assert "Note: " in (said := capsys.readouterr().out) and "left out: settings.json" in said
+
+
 def test_two_names_of_an_image_with_other_keypoints(market_root, tmp_path):
     shares = json.loads((market_root / "market_keypoints.json").read_text())
     name = next(n for n in shares if (market_root / MARKET / "query" / n).is_file())

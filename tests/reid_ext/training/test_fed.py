@@ -91,7 +91,7 @@ def test_a_model_that_takes_keypoints_needs_them(command, market_root, tmp_path,
 
 def test_a_file_that_is_not_there(command, capsys):
     assert command("data.keypoints", "gone.npz") == 2
-    assert "data.keypoints (sources): gone.npz: no such file or folder" in capsys.readouterr().err
+    assert "data.keypoints (sources, targets): gone.npz: no such file or folder" in capsys.readouterr().err
 
 
 def test_a_resumed_run_ends_with_the_same_weights(command, market_root, tmp_path):
