@@ -59,6 +59,7 @@ def test_name_and_entry_points(wheel):
     assert "opengait-ext = opengait_ext.__main__:main" in points and "reid-ext = reid_ext.__main__:main" in points
     recipes = {f"kpstra_configs/{path.relative_to(ROOT / 'configs')}" for path in ROOT.glob("configs/**/*.yaml")}
     assert recipes <= {*held} and not [name for name in held if name.startswith("tests/")]
+    assert "plugins/benchmarks/report/page.html" in held  # the template of reports
 
 
 @pytest.mark.parametrize("program", MODULES, ids=lambda program: program.name)
