@@ -8,6 +8,7 @@ import is imported in the functions.
 
 from __future__ import annotations
 
+import argparse
 import os
 import pkgutil
 import shlex
@@ -24,6 +25,12 @@ from .ranks import first_to_tell
 from .version import VERSION
 
 GOES_ON = "the same command goes on from there"
+
+
+class Arguments(argparse.Namespace):
+    """What a command was given; ``command_line``, what the user typed, is beside that: not in ``vars(args)``."""
+
+    __slots__ = ("command_line",)
 
 
 class Program:
@@ -95,7 +102,7 @@ class Program:
                     raise KpstraError(
                         f"{argv[0]!r}: no such command{nearest(argv[0], self.names())}; see `{self.name} --help`"
                     )
-                args = self.parser(command).parse_args(argv)
+                args = self.parser(command).parse_args(argv, Arguments())
                 args.command_line = shlex.join([*label.split(), *argv])
                 return self.module(command).run(args) or 0
         except KpstraError as error:

@@ -128,3 +128,11 @@ def test_pages_and_messages_name_commands_that_there_are():
                 assert first in made.names(), f"{path}: {made.name} {first}"
                 takes_another = second and any(name.startswith(f"{first} ") for name in nested)
                 assert not takes_another or f"{first} {second}" in nested, f"{path}: {made.name} {first} {second}"
+
+
+def test_what_was_typed_stands_beside_the_arguments(program):
+    """A command may hand on all of its arguments."""
+    seen = []
+    program.go.run = lambda args: seen.append((vars(args), args.command_line))
+    assert program.main(["go", "--far", "a b"]) == 0
+    assert seen == [({"far": "a b", "overrides": []}, "p go --far 'a b'")]
