@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from plugins.keypoints.joints import CONFIDENT
+from plugins.keypoints.joints import CONFIDENT, JOINT_SETS
 
 from .body import WELL, count_body, shares
 
@@ -19,7 +19,7 @@ Undo = Callable[[np.ndarray, np.ndarray], np.ndarray]
 FAR = 0.2  # of the image's height: joints that must be moved so far are not only inexact
 SEEN = 0.25  # least share of the frames in which a mistake's undoing must show an upright body
 HUMAN36M = [9, 9, 9, 10, 10, 11, 14, 12, 15, 13, 16, 4, 1, 5, 2, 6, 3]  # where COCO's joints, or nearly they, are found
-OPENPOSE = [0, 14, 13, 16, 15, 4, 1, 5, 2, 6, 3, 10, 7, 11, 8, 12, 9]  # OpenPose's 18 without the neck
+OPENPOSE = [joint - (joint > 1) for joint in JOINT_SETS[18].coco17]  # without the neck, joint 1
 
 
 def _fractions(image: np.ndarray, joints: np.ndarray) -> np.ndarray:

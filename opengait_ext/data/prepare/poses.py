@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from plugins.keypoints.joints import JOINTS
+from plugins.keypoints.joints import JOINTS, resized
 
 from .files import read_bytes
 
@@ -43,9 +43,7 @@ def read_pose(path: str | Path, size: tuple[int, int] | None = None) -> tuple[np
     crop, joints = values[:2], np.array(values[2:]).reshape(JOINTS, 3)
     if size is None or min(crop) <= 0 or sorted(crop) == sorted(size):  # or height first, as GREW has it
         return joints, ""
-    factor = np.array(size) / crop
-    joints[:, :2] = (joints[:, :2] + 0.5) * factor - 0.5  # as cv2.resize moves pixel centres
-    return joints, "scaled"
+    return resized(joints, crop[::-1], size[::-1]), "scaled"
 
 
 def place(poses: np.ndarray, placements: np.ndarray) -> np.ndarray:
