@@ -28,8 +28,11 @@ def test_gait(data, host, float16):
     name = f"{host == OPENGAIT}-{float16}"
     cuda = run(data, *settings, "--device", "cuda", host=host, workdir=name)
     assert "device: cuda" in cuda.stderr
-    assert losses(cuda) == [pytest.approx(losses(run(data, *settings, host=host, workdir=f"{name}-cpu"))[0], rel=0.02)]
-    tested = metrics(run(data, "--phase", "test", "--iter", "1", "--device", "cuda", host=host, workdir=name))
+    rounding = 0.1 if float16 == "true" else 0.02  # the triplet loss is a mean over those that are not zero yet
+    cpu = run(data, *settings, host=host, workdir=f"{name}-cpu")
+    assert losses(cuda) == [pytest.approx(losses(cpu)[0], rel=rounding)]
+    options = (*settings, "--phase", "test", "--iter", "1", "--device", "cuda")
+    tested = metrics(run(data, *options, host=host, workdir=name))
     assert len(tested) == 5 and 0 < tested["mAP"] <= 100
 
 
