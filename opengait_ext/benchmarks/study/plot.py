@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from plugins.common.files import atomic_write
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from .report import Comparison
 
 DECIDED, OPEN = "#c8501e", "#555555"
+WIDTH = 24  # letters of a panel's title
 
 
 def plot(study: Study, found: Sequence[Comparison], path: Path) -> None:
@@ -54,8 +56,8 @@ def plot(study: Study, found: Sequence[Comparison], path: Path) -> None:
             ax.tick_params(axis="x", labelsize=7)
             if ax in axes[0]:
                 control = study.row(row.control).label
-                ax.set_title(f"{row.label}\nagainst {control}", fontsize=7, wrap=True)
+                ax.set_title("\n".join(wrap(row.label, WIDTH) + wrap(f"against {control}", WIDTH)), fontsize=7)
         line[0].set_ylabel(f"{training} training", fontsize=8)
-    figure.supxlabel("difference of mAP to the control, 95 % intervals", fontsize=8)
+    figure.supxlabel("difference of mAP to the control, 95 % intervals; filled: decided at 5 % by Holm's correction", fontsize=8)
     with atomic_write(path) as stream:
         figure.savefig(stream, format="png", dpi=150)
