@@ -58,6 +58,7 @@ def plot(study: Study, found: Sequence[Comparison], path: Path) -> None:
                 control = study.row(row.control).label
                 ax.set_title("\n".join(wrap(row.label, WIDTH) + wrap(f"against {control}", WIDTH)), fontsize=7)
         line[0].set_ylabel(f"{training} training", fontsize=8)
-    figure.supxlabel("difference of mAP to the control, 95 % intervals; filled: decided at 5 % by Holm's correction", fontsize=8)
+    meaning = "difference of mAP to the control, 95 % intervals; filled: decided at 5 % by Holm's correction"
+    figure.supxlabel(meaning, fontsize=8)
     with atomic_write(path) as stream:
         figure.savefig(stream, format="png", dpi=150)
