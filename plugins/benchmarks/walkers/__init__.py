@@ -16,7 +16,6 @@ from .alignment import Alignment, alignment_errors, displace
 from .bodies import BODIES, require_bodies
 from .colours import Scene, render_colours
 from .identity import Identity
-from .joints import COCO
 from .mesh_identity import MeshIdentity
 from .outfit import Outfit
 from .pose_errors import pose_errors
@@ -25,7 +24,6 @@ from .sequence import Sequence
 
 __all__ = [
     "BODIES",
-    "COCO",
     "Alignment",
     "Identity",
     "MeshIdentity",

@@ -4,27 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...keypoints.joints import COCO17
 from .camera import View
 
-COCO = (
-    "nose",
-    "left_eye",
-    "right_eye",
-    "left_ear",
-    "right_ear",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
-)
 FACE = 5  # the first five
 BEST, HIDDEN = 0.95, 0.5  # scores in full view and, for a limb, behind the trunk
 
@@ -39,7 +21,7 @@ def coco_joints(view: View, seed: int, noise: float) -> np.ndarray:
         noise: standard deviation of x and y in pixels.
     """
     rng = np.random.default_rng([seed, 4])
-    at = np.stack([view.points[name] for name in COCO], 1)  # T, 17, 3
+    at = np.stack([view.points[name] for name in COCO17], 1)  # T, 17, 3
     outwards = (at - view.points["head"][:, None])[..., 2]  # metres by which it lies nearer than the head's centre
     size = np.abs(at[:, 1] - at[:, 2]).max() / view.scale + 0.02
     face = 0.2 + 0.75 / (1 + np.exp(-(outwards / size + 0.5) * 12))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .joints import COCO
+from ...keypoints.joints import COCO17
 
 CELLS, MARGIN = 64, 1.25  # rows of the heat map, for a box of that many times the person's height
 DROPPED, HIDDEN = 0.01, 0.06  # share of joints that are missed: in full view, and of those whose score is 0.5
@@ -39,7 +39,7 @@ def pose_errors(joints: np.ndarray, height: float, profile: np.ndarray, amount: 
     for limb in LIMBS:
         swapped = _spells(chance, rng)
         for joint in limb:
-            left, right = COCO.index(f"left_{joint}"), COCO.index(f"right_{joint}")
+            left, right = COCO17.index(f"left_{joint}"), COCO17.index(f"right_{joint}")
             found[np.ix_(swapped, [left, right])] = joints[np.ix_(swapped, [right, left])]
             found[np.ix_(swapped, [left, right], [2])] *= DOUBT
     hidden = ((1 - joints[..., 2]) / 0.5).clip(0, 1)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ....keypoints.joints import COCO17
 from ..body import worn
 from ..camera import View, look
 from ..gait import Points, vector, walk
-from ..joints import COCO
 from ..mesh_identity import MeshIdentity
 from ..sequence import Sequence
 from .anny_body import AnnyBody, Rest, load_body
@@ -73,7 +73,7 @@ def _grounded(vertices: np.ndarray, walking: Points, person: MeshIdentity) -> np
 
 def _named(joints: Points) -> Points:
     """Return COCO's joints, and the points that views of the stick figure have beside."""
-    points = {name: joints[name] for name in COCO}
+    points = {name: joints[name] for name in COCO17}
     points["pelvis"] = (joints["left_hip"] + joints["right_hip"]) / 2
     points["chest"] = (joints["left_shoulder"] + joints["right_shoulder"]) / 2
     points["head"] = (joints["left_ear"] + joints["right_ear"]) / 2

@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plugins.benchmarks.walkers import COCO, Identity, Sequence, pose_errors, render
+from plugins.benchmarks.walkers import Identity, Sequence, pose_errors, render
 from plugins.errors import KpstraError
+from plugins.keypoints.joints import COCO17
 
 HEIGHT, FRAMES = 90.0, 3000
 HALF = 1.25 * HEIGHT / 64 / 2
-LEGS = [COCO.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle") for side in ("left", "right")]
-ARMS = [COCO.index(f"{side}_{joint}") for joint in ("shoulder", "elbow", "wrist") for side in ("left", "right")]
+LEGS = [COCO17.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle") for side in ("left", "right")]
+ARMS = [COCO17.index(f"{side}_{joint}") for joint in ("shoulder", "elbow", "wrist") for side in ("left", "right")]
 
 
 @pytest.fixture(scope="module")

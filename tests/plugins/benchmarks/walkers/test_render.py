@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from plugins.benchmarks.walkers import (
-    COCO,
     Alignment,
     Identity,
     Outfit,
@@ -22,10 +21,11 @@ from plugins.benchmarks.walkers import (
 )
 from plugins.benchmarks.walkers.identity import SPREADS
 from plugins.errors import KpstraError
+from plugins.keypoints.joints import COCO17
 
 LEFT, RIGHT = (
-    np.array([i for i, n in enumerate(COCO) if "left" in n]),
-    np.array([i for i, n in enumerate(COCO) if "right" in n]),
+    np.array([i for i, n in enumerate(COCO17) if "left" in n]),
+    np.array([i for i, n in enumerate(COCO17) if "right" in n]),
 )
 AZIMUTHS = range(0, 360, 30)
 

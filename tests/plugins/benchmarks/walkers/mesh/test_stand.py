@@ -8,15 +8,16 @@ import pytest
 
 pytest.importorskip("anny", reason="kpstra[bodies] is not installed")
 
-from plugins.benchmarks.walkers import COCO, Alignment, MeshIdentity, Outfit, Scene, Sequence, render, render_colours
+from plugins.benchmarks.walkers import Alignment, MeshIdentity, Outfit, Scene, Sequence, render, render_colours
 from plugins.benchmarks.walkers.mesh import load_body
 from plugins.benchmarks.walkers.mesh.stand import measured
+from plugins.keypoints.joints import COCO17
 
-LEFT, RIGHT = ([i for i, name in enumerate(COCO) if side in name] for side in ("left", "right"))
+LEFT, RIGHT = ([i for i, name in enumerate(COCO17) if side in name] for side in ("left", "right"))
 
 
 def joint(keypoints, name):
-    return keypoints[:, COCO.index(name), :2]
+    return keypoints[:, COCO17.index(name), :2]
 
 
 @pytest.fixture(scope="module")
