@@ -14,31 +14,6 @@ CONFIG, PLAIN = "opengait/walkers_swingait2d_heatmaps", "opengait/walkers_swinga
 SIZES = (*TINY, "trainer_cfg.sampler.frames_num_fixed=3")
 
 
-def naive(points, scores, size, sigma):
-    maps = torch.zeros(*points.shape[:-1], *size)
-    for index in torch.cartesian_prod(*map(torch.arange, maps.shape)):
-        *joint, row, column = index.tolist()
-        x, y = points[tuple(joint)].tolist()
-        distance = (column - x) ** 2 + (row - y) ** 2
-        maps[tuple(index)] = scores[tuple(joint)] * math.exp(-distance / (2 * sigma**2))
-    return maps
-
-
-def test_maps(build):
-    """A Gaussian around each joint, as high as its score; none, not even of NaN, for a joint that is absent."""
-    build(CONFIG, *SIZES)
-    from opengait_ext.models.heatmaps import joint_maps
-
-    chance = torch.Generator().manual_seed(0)
-    points = torch.rand(2, 3, 2, generator=chance) * 9 - 1
-    scores = torch.tensor([[1.0, 0.3, 0.0], [0.8, 1.0, 0.5]])
-    expected = naive(points, scores, (6, 5), 1.5)
-    assert torch.allclose(joint_maps(points, scores, (6, 5), 1.5), expected, atol=1e-6)
-    points[0, 2] = math.nan
-    found = joint_maps(points, scores, (6, 5), 1.5)
-    assert torch.equal(found[0, 2], torch.zeros(6, 5)) and torch.isfinite(found).all()
-
-
 def test_it_begins_as_the_plain_network_and_then_uses_the_joints(build):
     """Zero weights under their own name, still after the host's init_parameters; a gradient reaches them."""
     model, plain = build(CONFIG, *SIZES), build(PLAIN, *SIZES)
@@ -60,7 +35,7 @@ def test_it_begins_as_the_plain_network_and_then_uses_the_joints(build):
 def test_the_first_convolution_sees_each_frames_own_maps(build):
     """It equals one convolution of silhouette and maps, frame by frame."""
     model = build(CONFIG, *SIZES)
-    from opengait_ext.models.heatmaps import joint_maps
+    from plugins.joint_inputs.heatmaps import joint_maps
 
     with torch.no_grad():
         model.first.maps_weight.normal_(generator=torch.Generator().manual_seed(1))
