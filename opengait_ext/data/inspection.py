@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from plugins.common.files import read_json
 from plugins.errors import KpstraError, some
 
 from .body import count_body, evenly, judge
@@ -16,6 +17,7 @@ from .layout import find_sequences
 from .modalities import check_pair
 from .partition import MIN_GALLERY, SETS, read_sets
 from .pixels import count_pixels, judge_pixels
+from .prepare.journal import REPORT
 from .safe_pickle import read_array
 
 PUBLISHED = {"Gait3D": {"training identities": 3000, "test identities": 1000, "probe sequences": 1000}}
@@ -41,6 +43,13 @@ def read_pair(files: Sequence[Path]) -> tuple[np.ndarray, np.ndarray] | None:
     return (read_array(files[0]), read_array(files[1])) if len(files) == 2 else None
 
 
+def _alignment(root: Path) -> list[Finding]:
+    """What ``prepare`` wrote down about joints that are not exact, if it did."""
+    report = root / REPORT
+    note = read_json(report, "what `opengait-ext prepare` counted").get("note") if report.is_file() else None
+    return [(True, note)] if note else []
+
+
 def inspect_dataset(root: Path, partition: Path | None = None, published: str | None = None) -> list[Finding]:
     """Look at every sequence of a prepared data set.
 
@@ -53,7 +62,7 @@ def inspect_dataset(root: Path, partition: Path | None = None, published: str | 
         KpstraError: no such folder, or no sequences in it.
     """
     listed = listing(root)
-    lines = [_files(listed)]
+    lines = [_files(listed), *_alignment(root)]
     counts, frames, unreadable, unfit, sample = Counter(), 0, [], [], []
     each = max(1, len(listed) // SEQUENCES)
     for number, (_, files) in enumerate(listed):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from opengait_ext.data.prepare import prepare
 from opengait_ext.data.prepare.poses import fill_absent
-from opengait_ext.data.prepare.run import prepare_one
+from opengait_ext.data.prepare.release import prepare_one
 from opengait_ext.data.safe_pickle import read_array
 from plugins.errors import KpstraError
 

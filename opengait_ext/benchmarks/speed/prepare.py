@@ -23,7 +23,7 @@ from plugins.errors import KpstraError
 
 from ...data import SHIPPED
 from ...data.layout import find_sequences
-from ...data.prepare.run import prepare_one
+from ...data.prepare.release import prepare_one
 from ...data.prepare.sequence import FILES, images_of
 from ...host.find import find_host
 

@@ -18,7 +18,6 @@ the people, and a stopped run goes on, all as in ``opengait_ext.data.prepare``.
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -28,102 +27,51 @@ from typing import Any
 import numpy as np
 
 from plugins.errors import KpstraError
-from plugins.keypoints.joints import CONFIDENT, JOINTS
 
 from ..body import count_body, evenly
 from ..layout import check_output, find_sequences
-from ..safe_pickle import read_array
+from .body_box import align_frame, body_box_placements
+from .layouts import LAYOUTS, PickledLayout
+from .layouts.pickled import PLAIN
 from .poses import fill_absent, place
 from .report import summary
 from .run import Written, run
 from .sample import FRAMES, SEQUENCES, Sample
 from .sequence import write_sequence
 
-HEAD, ANKLES, TORSO = slice(0, 5), slice(15, 17), [5, 6, 11, 12]
-HEAD_AT, ANKLE_AT = 0.089, 0.917  # of the height; means over the exact keypoints of 1089 real frames
-SETTINGS = {"kind": "approximate, by body box"}
 
-
-def body_box_placements(poses: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Guess where the silhouette pipeline put each frame.
-
-    Args:
-        poses: (T, 17, 3) x, y, score in raw pixels.
-        size: height and width of the prepared image.
-
-    Returns:
-        (T, 4) scale x, scale y, offset x, offset y, as :class:`.silhouettes.Placement`; NaN where it cannot be told.
-    """
-    height, width = size
-    sure = (poses[..., 2] >= CONFIDENT) & np.isfinite(poses).all(-1)
-    x, y = (np.where(sure, poses[..., axis], np.nan) for axis in (0, 1))  # T, 17
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of no joints is NaN, and means "cannot be told"
-        head, ankle = np.nanmean(y[:, HEAD], 1), np.nanmax(y[:, ANKLES], 1)
-        torso = np.nanmean(x[:, TORSO], 1)
-    upright = np.where(ankle > head, ankle - head, np.nan)
-    scale = (ANKLE_AT - HEAD_AT) * height / upright
-    placements = np.stack([scale, scale, width / 2 - torso * scale, HEAD_AT * height - head * scale], 1)
-    placements[~np.isfinite(placements).all(1)] = np.nan
-    return placements
-
-
-def align_one(silhouettes: Path, poses: Path, output: Path, name: str) -> Written:
+def align_one(silhouettes: Path, poses: Path, output: Path, name: str, layout: str = PLAIN.name) -> Written:
     """Align and write one sequence."""
+    arrays = LAYOUTS.get(layout, PLAIN).arrays
     try:
-        images, raw = read_two(silhouettes / name, poses / name)
+        images, raw, exact = arrays(silhouettes / name, poses / name)
     except KpstraError as error:
         return {"sequence": name, "frames": 0, "skipped": str(error)}, None
     counts, size = Counter(frames=len(images)), images.shape[1:]
-    placements = body_box_placements(raw.astype(np.float64), size)
-    counts["poses no_body_box"] = int(np.isnan(placements[:, 0]).sum())
-    placed = place(raw.astype(np.float64), placements)
+    placed = raw
+    if not exact:
+        placements = body_box_placements(raw, size)
+        counts["poses no_body_box"] = int(np.isnan(placements[:, 0]).sum())
+        counts["by body box"] = 1
+        placed = place(raw, placements)
     count_body(images, placed, counts)
     keypoints, counts["joints absent"] = fill_absent(placed, size)
     return {"sequence": name, **counts}, write_sequence(output, name, images, keypoints)
 
 
-def align_frame(image: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """Guess where the joints (17, 3) of one frame are in its silhouette (H, W); NaN where it cannot be told."""
-    return place(joints[None], body_box_placements(joints[None], image.shape))[0]
-
-
-def pickle_sample(silhouettes: Path, poses: Path, names: Sequence[str]) -> Sample:
-    """Read a sample of OpenGait's pickles."""
+def pickle_sample(silhouettes: Path, poses: Path, names: Sequence[str], layout: PickledLayout) -> Sample:
+    """Read a sample of ready pickles."""
     chosen = evenly(names, SEQUENCES)
     sample = Sample(len(chosen), then=align_frame)
     for name in chosen:
         try:
-            images, raw = read_two(silhouettes / name, poses / name)
+            images, raw, exact = layout.arrays(silhouettes / name, poses / name)
         except KpstraError as error:
             sample.example = sample.example or f"; for example {name}: {error}"
             continue
         for frame in evenly(range(len(images)), FRAMES):
-            joints = raw[frame].astype(np.float64)
-            sample.add(
-                images[frame], joints, "no_body_box" if np.isnan(align_frame(images[frame], joints)).all() else ""
-            )
+            sample.add(images[frame], raw[frame], exact=exact)
     return sample
-
-
-def read_two(silhouettes: Path, poses: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read silhouettes uint8 (T, H, W) and poses (T, 17, 3) of one sequence."""
-    images, raw = read_only(silhouettes), read_only(poses)
-    if images.ndim != 3 or images.dtype != np.uint8:
-        raise KpstraError(f"silhouettes: {images.dtype} {images.shape}, expected uint8 (T, H, W)")
-    if raw.shape[1:] != (JOINTS, 3):
-        raise KpstraError(f"poses: {raw.shape}, expected (T, {JOINTS}, 3), COCO's joints with scores")
-    if len(images) != len(raw):
-        raise KpstraError(f"unequal length: {len(images)} silhouettes, {len(raw)} poses")
-    return images, raw
-
-
-def read_only(folder: Path) -> np.ndarray:
-    """Read the one pickle of a folder."""
-    files = sorted(folder.glob("*.pkl"))
-    if len(files) != 1:
-        raise KpstraError(f"{folder}: {len(files)} .pkl files, expected one")
-    return read_array(files[0])
 
 
 def prepare_pickles(
@@ -140,13 +88,20 @@ def prepare_pickles(
     Raises:
         KpstraError: wrong folders, or joints that mostly miss the body.
     """
-    silhouettes, poses, output = Path(silhouettes), Path(poses), Path(output)
+    return prepare_pickled(Path(silhouettes), Path(poses), Path(output), workers, PLAIN)
+
+
+def prepare_pickled(
+    silhouettes: Path, poses: Path, output: Path, workers: int | None, layout: PickledLayout
+) -> dict[str, Any]:
+    """Join arrays of silhouettes and of poses of a layout into one data set; return the report."""
     names = find_sequences(silhouettes, ".pkl", "--silhouettes")
     strays = set(find_sequences(poses, ".pkl", "--poses")).difference(names)
     check_output(output, {"--silhouettes": silhouettes, "--poses": poses})
-    work = partial(align_one, silhouettes, poses, output)
-    sample = pickle_sample(silhouettes, poses, names)
+    work = partial(align_one, silhouettes, poses, output, layout=layout.name)
+    sample = pickle_sample(silhouettes, poses, names, layout)
     sample.check()
-    report = run(names, work, output, SETTINGS, workers, strays=len(strays), sample=sample)
+    settings = {"kind": layout.kind, **({} if layout is PLAIN else {"layout": layout.name})}
+    report = run(names, work, output, settings, workers, strays=len(strays), sample=sample)
     print(summary(report, output))
     return report

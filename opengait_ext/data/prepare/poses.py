@@ -17,6 +17,7 @@ POSE_RULES = {
     "missing": "no pose file",
     "broken": "unparsable, wrong number of values, or values that are not finite",
     "all_zero": "all zero",
+    "nobody": "no person in the pose file",
 }
 BOX_RULES = {"no_body_box": "no confident head joint, ankle or torso joint to align the frame by"}
 

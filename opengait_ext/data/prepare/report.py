@@ -31,15 +31,18 @@ def add_up(records: Iterable[Record]) -> Counter:
 def make_report(records: Sequence[Record], settings: Mapping[str, Any], strays: int) -> dict[str, Any]:
     """Return the report; ``strays`` is the number of poses whose sequence has no silhouettes."""
     total = add_up(records)
-    frame_rules, pose_rules = (FRAME_RULES, POSE_RULES) if settings["kind"] == "exact" else ({}, BOX_RULES)
+    exact, raw = settings["kind"] == "exact", "size" in settings
+    pose_rules = {**(POSE_RULES if raw else {}), **({} if exact else BOX_RULES)}
+    approximate = not exact and (raw or total["by body box"] > 0)
     skipped = {r["sequence"]: r.get("skipped", "no frame left") for r in records if not r["frames"]}
     return {
         **settings,
-        **({} if settings["kind"] == "exact" else {"note": APPROXIMATE}),
+        **({"note": APPROXIMATE} if approximate else {}),
+        **({} if raw else {"sequences aligned by the body box": total["by body box"]}),
         "sequences": len(records) - len(skipped),
         "sequences not written": skipped,
         "frames": total["frames"],
-        "frames dropped": {rule: total[f"frames {rule}"] for rule in frame_rules},
+        "frames dropped": {rule: total[f"frames {rule}"] for rule in (FRAME_RULES if raw else ())},
         "frames with all joints absent": {rule: total[f"poses {rule}"] for rule in pose_rules},
         "joints absent": total["joints absent"],
         "poses without silhouette": total["stray poses"] + strays,

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,58 +21,11 @@ from plugins.common.folders import claim, scratch
 from plugins.common.processes import follow_parent, interrupts_held
 from plugins.errors import KpstraError
 
-from ..layout import check_output, find_sequences
 from .journal import REPORT, SETTINGS, Journal, Record
-from .report import add_up, make_report, summary
-from .sample import Sample, raw_sample
-from .sequence import poses_of, prepare_sequence, write_sequence
+from .report import add_up, make_report
+from .sample import Sample
 
 Written = tuple[Record, Path | None]  # a line of the journal, and the folder to put in place
-
-
-def prepare(
-    silhouettes: str | Path, poses: str | Path, output: str | Path, size: int = 64, workers: int | None = None
-) -> dict[str, Any]:
-    """Turn Gait3D's raw release into OpenGait's layout with two modalities; see the package's docstring for the rules.
-
-    Args:
-        silhouettes: folder of ``<id>/<cam_video>/<seq>/<frame>.png``.
-        poses: folder of ``<id>/<cam_video>/<seq>/<frame>.txt``.
-        output: a new folder, or that of an earlier run, which is then continued.
-        size: height and width S of the prepared silhouettes, even.
-        workers: processes; by default one for each core.
-
-    Returns:
-        The report, as written to ``<output>/prepare_report.json``.
-
-    Raises:
-        KpstraError: wrong folders or settings, or joints that mostly miss the body.
-    """
-    silhouettes, poses, output = Path(silhouettes), Path(poses), Path(output)
-    if size % 2 or not 16 <= size <= 1024:
-        raise KpstraError(f"--size {size}: expected an even number from 16 to 1024")
-    names = find_sequences(silhouettes, ".png", "--silhouettes")
-    strays = set(find_sequences(poses, ".txt", "--poses")).difference(names)
-    check_output(output, {"--silhouettes": silhouettes, "--poses": poses})
-    sample = raw_sample(silhouettes, poses, names)
-    sample.check()
-    report = run(
-        names,
-        partial(prepare_one, silhouettes, poses, output, size),
-        output,
-        {"kind": "exact", "size": size},
-        workers,
-        strays=sum(len(poses_of(poses / name)) for name in strays),
-        sample=sample,
-    )
-    print(summary(report, output))
-    return report
-
-
-def prepare_one(silhouettes: Path, poses: Path, output: Path, size: int, name: str) -> Written:
-    """Prepare and write one sequence."""
-    images, keypoints, counts = prepare_sequence(silhouettes / name, poses / name, size)
-    return {"sequence": name, **counts}, write_sequence(output, name, images, keypoints) if len(images) else None
 
 
 def run(

@@ -16,9 +16,11 @@ from plugins.keypoints.joints import JOINT_SETS, JOINTS
 from ..body import WELL, Verdict, count_body, evenly, judge
 from ..causes import Frame, likely_cause
 from ..pixels import count_pixels, judge_pixels
+from .body_box import align_frame
+from .layouts import GAIT3D, RawLayout
 from .poses import POSE_RULES, VALUES, read_pose
 from .sequence import images_of
-from .silhouettes import MIN_SUM, Dropped, read_silhouette
+from .silhouettes import MIN_SUM, Dropped, align_silhouette, read_silhouette
 
 SEQUENCES, FRAMES = 20, 8
 
@@ -38,12 +40,18 @@ class Sample:
     counts: Counter = field(default_factory=Counter)
     example: str = ""
 
-    def add(self, image: np.ndarray, joints: np.ndarray | None, broken: str = "") -> None:
-        """Add a silhouette (H, W) and its joints (17, 3), or ``None`` and the rule by which there are none."""
+    def add(self, image: np.ndarray, joints: np.ndarray | None, broken: str = "", exact: bool = False) -> None:
+        """Add a silhouette (H, W) and its joints (17, 3), or ``None`` and the rule by which there are none.
+
+        With ``exact`` the joints lie in the silhouette's pixels whatever others do.
+        """
         self.counts["frames"] += 1
         count_pixels(image[None], self.counts)
         if joints is None:
             self.counts[f"poses {broken}"] += 1
+            return
+        if exact:
+            count_body(image[None], joints[None], self.counts)
             return
         self.frames.append((image, joints))
         placed = self.then(image, joints)
@@ -93,22 +101,45 @@ def findings(total: Mapping[str, int]) -> Iterator[Verdict]:
     yield from judge(total)
 
 
-def raw_sample(silhouettes: Path, poses: Path, names: Sequence[str]) -> Sample:
-    """Read a sample of Gait3D's raw release."""
+def raw_sample(silhouettes: Path, poses: Path, names: Sequence[str], size: int, layout: RawLayout) -> Sample:
+    """Read a sample of a raw release."""
     chosen = evenly(names, SEQUENCES)
-    sample = Sample(len(chosen))
+    sample = Sample(len(chosen)) if layout.exact else Sample(len(chosen), then=align_frame)
     for name in chosen:
-        for file in evenly(images_of(silhouettes / name), FRAMES):
+        folder, entries = layout.images(silhouettes, name), layout.poses(poses, name)
+        for file in evenly(images_of(folder), FRAMES):
             try:
-                image = read_silhouette(silhouettes / name / file)
+                image = read_silhouette(folder / file)
+                if image.max() > 1 and image.sum() <= MIN_SUM:
+                    continue
+                shown = image if layout.exact else _prepared(image, size)
             except Dropped:
                 continue
-            if image.max() > 1 and image.sum() <= MIN_SUM:
-                continue
-            path = poses / name / f"{Path(file).stem}.txt"
-            sample.add(image, *read_pose(path, image.shape[::-1]))
-            sample.example = sample.example or describe(f"{name}/{Path(file).stem}", image, path)
+            stem = Path(file).stem
+            entry = entries.get(stem)
+            if layout is GAIT3D:
+                sample.example = sample.example or describe(f"{name}/{stem}", image, poses / name / f"{stem}.txt")
+            pose, rule = (None, "missing") if entry is None else layout.read(entry, image)
+            sample.add(shown, pose, rule)
+            sample.example = sample.example or _described(f"{name}/{stem}", image, pose, rule)
     return sample
+
+
+def _prepared(image: np.ndarray, size: int) -> np.ndarray:
+    out = np.empty((size, size), np.uint8)
+    align_silhouette(image, out)
+    return out
+
+
+def _described(name: str, image: np.ndarray, pose: np.ndarray | None, rule: str) -> str:
+    """A frame of which only the joints are known, for an error message."""
+    shape = f"; for example {name}: image {image.shape[1]} wide and {image.shape[0]} high"
+    return f"{shape}, {POSE_RULES[rule]}" if pose is None else f"{shape}, {_spread(pose)}"
+
+
+def _spread(pose: np.ndarray) -> str:
+    low, high = pose[:, :2].min(0), pose[:, :2].max(0)
+    return f"joints from x {low[0]:g} to {high[0]:g} and y {low[1]:g} to {high[1]:g}"
 
 
 def describe(name: str, image: np.ndarray, path: Path) -> str:
@@ -116,11 +147,10 @@ def describe(name: str, image: np.ndarray, path: Path) -> str:
     pose, broken = read_pose(path)
     if pose is None:
         return f"; for example {path}: {POSE_RULES[broken]}{_count(path) if broken == 'broken' else ''}"
-    low, high = pose[:, :2].min(0), pose[:, :2].max(0)
     lead = ", ".join(path.read_text().replace(",", " ").split()[:2])
     return (
         f"; for example {name}: image {image.shape[1]} wide and {image.shape[0]} high, pose file begins with "
-        f"{lead}, joints from x {low[0]:g} to {high[0]:g} and y {low[1]:g} to {high[1]:g}"
+        f"{lead}, {_spread(pose)}"
     )
 
 

@@ -6,8 +6,9 @@ import os
 import pickle
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from plugins.keypoints.joints import JOINTS
 
 from ..body import count_body
 from ..layout import has_suffix
-from .poses import fill_absent, place, read_pose
+from .body_box import body_box_placements
+from .layouts import RawLayout
+from .poses import fill_absent, place
 from .silhouettes import Dropped, align_silhouette, read_silhouette
 
 FILES = ("0_sil.pkl", "1_keypoints.pkl")  # models read the first modality as silhouettes
@@ -32,11 +35,6 @@ def images_of(folder: Path) -> list[str]:
     return in_order(names)
 
 
-def poses_of(folder: Path) -> dict[str, str]:
-    """Stem and name of the pose files; none if there is no such folder."""
-    return {name[:-4]: name for name in os.listdir(folder) if has_suffix(name, ".txt")} if folder.is_dir() else {}
-
-
 def in_order(names: Sequence[str]) -> list[str]:
     """Sort names as text, but numbers in them by their value: ``f9`` before ``f10``."""
     if len({len(name) for name in names}) <= 1:
@@ -44,38 +42,42 @@ def in_order(names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: [int(part) if part.isdecimal() else part for part in NUMBER.split(name)])
 
 
-def prepare_sequence(silhouettes: Path, poses: Path, size: int) -> Prepared:
+def prepare_sequence(silhouettes: Path, poses: Mapping[str, Any], size: int, layout: RawLayout) -> Prepared:
     """Return (T, S, S) uint8 silhouettes, (T, 17, 3) float32 keypoints in their pixels, and counts.
 
     Args:
         silhouettes: a folder of PNG files, one a frame.
-        poses: the folder of the pose files with the same stems; it may be missing.
+        poses: what ``layout`` reads joints from, by the picture's stem.
         size: S.
+        layout: of the release.
     """
     names, counts = images_of(silhouettes), Counter()
-    files = poses_of(poses)
-    counts["stray poses"] = len(files.keys() - {name[:-4] for name in names})
+    counts["stray poses"] = len(poses.keys() - {name[:-4] for name in names})
     counts["reordered"] = int(names != sorted(names))
     images = np.empty((len(names), size, size), np.uint8)
     placements, raw = np.empty((len(names), 4)), np.zeros((len(names), JOINTS, 3))
-    silhouettes_folder, poses_folder, kept = str(silhouettes), str(poses), 0
+    folder, kept = str(silhouettes), 0
     for name in names:
         try:
-            image = read_silhouette(f"{silhouettes_folder}/{name}")
+            image = read_silhouette(f"{folder}/{name}")
             placements[kept] = align_silhouette(image, images[kept])
         except Dropped as dropped:
             counts[f"frames {dropped}"] += 1
             continue
-        file = files.get(name[:-4])
-        pose, rule = read_pose(f"{poses_folder}/{file}", image.shape[::-1]) if file else (None, "missing")
+        entry = poses.get(name[:-4])
+        pose, rule = (None, "missing") if entry is None else layout.read(entry, image)
         if pose is None:
             counts[f"poses {rule}"] += 1
         else:
             raw[kept] = pose
             counts["scaled"] += rule == "scaled"
         kept += 1
-    images = images[:kept]
-    placed = place(raw[:kept], placements[:kept])
+    images, raw, placements = images[:kept], raw[:kept], placements[:kept]
+    if not layout.exact:
+        there = raw.any((1, 2))
+        placements = body_box_placements(raw, (size, size))
+        counts["poses no_body_box"] = int((there & np.isnan(placements[:, 0])).sum())
+    placed = place(raw, placements)
     count_body(images, placed, counts)
     keypoints, counts["joints absent"] = fill_absent(placed, (size, size))
     counts["frames"] = kept

@@ -13,7 +13,8 @@ from plugins.keypoints import FORMATS, read, write
 from plugins.keypoints.joints import COCO17
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "formats"
-NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/expected.json"))
+GAIT = {"casia_b_gaitgraph", "ccgr", "gait3d", "grew", "opengait_pose_pickles", "oumvlp_pose", "sustech1k"}
+NAMES = sorted({path.parent.name for path in EXAMPLES.glob("*/expected.json")} - GAIT)
 BODY = np.stack([np.linspace(10, 50, 17), np.linspace(5, 120, 17), np.full(17, 0.9)], 1)
 SHIFT = np.array([3, 2, 0])
 ignoring_others = pytest.mark.filterwarnings("ignore:.*expected.json:UserWarning")

@@ -11,9 +11,11 @@ from walking_body import MISTAKES
 
 from opengait_ext.__main__ import main
 from opengait_ext.data.prepare import prepare
-from opengait_ext.data.prepare.pickles import body_box_placements, prepare_pickles
+from opengait_ext.data.prepare.body_box import body_box_placements
+from opengait_ext.data.prepare.pickles import prepare_pickles
 from opengait_ext.data.prepare.poses import place, read_pose
 from plugins.errors import KpstraError
+from plugins.keypoints.joints import JOINT_SETS
 
 RAW = Path(__file__).parents[3] / "data" / "pets-mini" / "gait_raw"
 
@@ -107,11 +109,31 @@ def test_poses_of_another_order_end_it_before_anything_is_written(data, tmp_path
     assert not (tmp_path / "out").exists()
 
 
-def test_poses_of_18_joints(data, tmp_path):
+@pytest.mark.parametrize(("lead", "joints"), [(2, 17), (5, 17), (0, 18)])
+def test_poses_after_a_size_or_a_box_and_of_18_joints(data, tmp_path, lead, joints):
+    """(T, 53), (T, 56) and OpenPose's (T, 18, 3) give what (T, 17, 3) gives."""
+    name = "0001/camid1_videoid0/seq0"
+    shutil.copytree(data / "sils" / name, tmp_path / "sils" / name)
+    poses = load(next((data / "poses" / name).iterdir()))
+    if joints == 18:
+        changed = np.zeros((len(poses), 18, 3))
+        changed[:, list(JOINT_SETS[18].coco17)] = poses
+    else:
+        changed = np.concatenate([np.full((len(poses), lead), 7.0), poses.reshape(len(poses), -1)], 1)
+    for kind, array in (("changed", changed), ("as_is", poses)):
+        (tmp_path / kind / name).mkdir(parents=True)
+        (tmp_path / kind / name / "a.pkl").write_bytes(pickle.dumps(array))
+        prepare_pickles(tmp_path / "sils", tmp_path / kind, tmp_path / f"out-{kind}", workers=1)
+    for file in ("0_sil.pkl", "1_keypoints.pkl"):
+        changed, as_is = (tmp_path / f"out-{kind}" / name / file for kind in ("changed", "as_is"))
+        assert changed.read_bytes() == as_is.read_bytes()
+
+
+def test_poses_of_19_joints(data, tmp_path):
     name = "0001/camid1_videoid0/seq0"
     shutil.copytree(data / "sils" / name, tmp_path / "sils" / name)
     poses = load(next((data / "poses" / name).iterdir()))
     (tmp_path / "poses" / name).mkdir(parents=True)
-    (tmp_path / "poses" / name / "a.pkl").write_bytes(pickle.dumps(np.concatenate([poses, poses[:, :1]], 1)))
-    with pytest.raises(KpstraError, match=r"none of 1 sequences looked at.*\(20, 18, 3\), expected \(T, 17, 3\)"):
+    (tmp_path / "poses" / name / "a.pkl").write_bytes(pickle.dumps(np.concatenate([poses, poses[:, :2]], 1)))
+    with pytest.raises(KpstraError, match=r"none of 1 sequences looked at.*\(20, 19, 3\): 19 joints; the sets"):
         prepare_pickles(tmp_path / "sils", tmp_path / "poses", tmp_path / "out", workers=1)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from opengait_ext.data.prepare.poses import fill_absent, place, read_pose
-from opengait_ext.data.prepare.run import prepare_one
+from opengait_ext.data.prepare.release import prepare_one
 from opengait_ext.data.prepare.silhouettes import Dropped, align_silhouette, read_silhouette
 
 RAW = Path(__file__).parents[3] / "data" / "pets-mini" / "gait_raw"

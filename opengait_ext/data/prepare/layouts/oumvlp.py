@@ -1,0 +1,85 @@
+"""OUMVLP and OUMVLP-Pose: both in pixels of the full frame, so the joints lie exactly on the silhouettes.
+
+``Silhouette_<view>-<seq>/<id>/NNNN.png``, and ``<id>/<view>_<seq>/`` with a JSON file a frame: ``NNNN_keypoints.json``,
+or other names that end in ``NNNN.json``. Of several people in a frame the one counts whose joints lie on the
+silhouette: the first is often somebody else. OpenPose's 18 joints become COCO's 17.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from plugins.keypoints.joints import CONFIDENT, to_coco17
+
+from ...layout import has_suffix
+from ..files import read_bytes
+from .layout import RawLayout, Read, folders
+
+FRAME = re.compile(r"(\d{4})(?:_keypoints?)?\.json")
+SEQUENCE = re.compile(r"Silhouette_([^-]+)-([^/]+)/([^/]+)")
+BESIDE = 0.02  # of the image's height: how far beside the silhouette a joint counts as on it
+
+
+def _sequences(root: Path) -> list[str]:
+    found = filter(None, map(SEQUENCE.fullmatch, folders(root, 2)))
+    return sorted(f"{identity}/{seq}/{view}" for view, seq, identity in (match.groups() for match in found))
+
+
+def _images(root: Path, name: str) -> Path:
+    identity, seq, view = name.split("/")
+    return root / f"Silhouette_{view}-{seq}" / identity
+
+
+def _posed(root: Path) -> list[str]:
+    pairs = (name.split("/") for name in folders(root, 2))
+    return [f"{identity}/{seq}/{view}" for identity, both in pairs for view, _, seq in [both.partition("_")]]
+
+
+def _poses(root: Path, name: str) -> dict[str, Path]:
+    identity, seq, view = name.split("/")
+    folder = root / identity / f"{view}_{seq}"
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = ((FRAME.search(path.name), path) for path in files if has_suffix(path.name, ".json"))
+    return {match[1]: path for match, path in found if match}
+
+
+def _read(path: Path, image: np.ndarray) -> Read:
+    try:
+        content = json.loads(read_bytes(path))
+        people = [np.array(one["pose_keypoints_2d"], np.float64).reshape(-1, 3) for one in content["people"]]
+        if not people:
+            return None, "nobody"
+        poses = to_coco17(np.stack(people), str(path))
+    except Exception:  # a damaged file, other keys, other numbers of joints: all of them are no pose
+        return None, "broken"
+    if not np.isfinite(poses).all():
+        return None, "broken"
+    pose = poses[0] if len(poses) == 1 else poses[np.argmax(_on_silhouette(image, poses))]
+    return (pose, "") if pose.any() else (None, "all_zero")
+
+
+def _on_silhouette(image: np.ndarray, poses: np.ndarray) -> np.ndarray:
+    """How many confident joints of each person (P, 17, 3) lie on the silhouette (H, W) or just beside it."""
+    reach = round(BESIDE * len(image))
+    near = cv2.dilate(image, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    x, y = np.rint(poses[..., :2]).clip(-1, 1 << 30).astype(np.int64).transpose(2, 0, 1)
+    inside = (x >= 0) & (y >= 0) & (x < image.shape[1]) & (y < image.shape[0]) & (poses[..., 2] >= CONFIDENT)
+    return (inside & (near[np.where(inside, y, 0), np.where(inside, x, 0)] > 0)).sum(1)
+
+
+OUMVLP = RawLayout(
+    name="oumvlp",
+    pattern=r"Silhouette_[^/]+-[^/]+/[^/]+/\d+\.png",
+    expected="Silhouette_<view>-<seq>/<id>/NNNN.png, and poses <id>/<view>_<seq>/NNNN_keypoints.json",
+    exact=True,
+    sequences=_sequences,
+    images=_images,
+    posed=_posed,
+    poses=_poses,
+    read=_read,
+)
