@@ -9,6 +9,7 @@ A model that takes keypoints gets them in pixels of the images: ``extractor(imag
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -26,6 +27,7 @@ from .data.images import read_image, rgb
 from .host import torchreid
 from .models import factory as models
 from .models.feed import KeypointFeed, takes_keypoints
+from .models.options import building
 from .training.weights import load_all_features
 
 NORMALISED = 20.0  # above every value of a normalised image, 2.64 with ImageNet's mean and deviation
@@ -43,6 +45,7 @@ class FeatureExtractor(Host):
         model_path: a checkpoint.
         image_size: height and width.
         device: ``None`` takes CUDA where there is one.
+        kprpe: what the ``kprpe`` settings of the training had that differs from the defaults.
         more: other arguments of the host's extractor: ``pixel_mean``, ``pixel_std``, ``pixel_norm``, ``verbose``.
 
     Raises:
@@ -55,6 +58,7 @@ class FeatureExtractor(Host):
         model_path: str | Path,
         image_size: tuple[int, int] = (256, 128),
         device: str | None = None,
+        kprpe: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> None:
         models.register()
@@ -64,7 +68,8 @@ class FeatureExtractor(Host):
         if not isinstance(image_size, (tuple, list)) or len(image_size) != 2 or not all(map(_is_size, image_size)):
             raise KpstraError(f"image_size: {image_size!r}: expected (height, width) in pixels, such as (256, 128)")
         device = str(usable(device or "auto"))
-        with patch.object(sys.modules[Host.__module__], "load_pretrained_weights", load_all_features):
+        reading = patch.object(sys.modules[Host.__module__], "load_pretrained_weights", load_all_features)
+        with reading, building(image_size, kprpe):
             super().__init__(model_name, str(model_path), image_size, device=device, **{"verbose": False, **more})
         self._size = tuple(image_size)
         self._feed = KeypointFeed(self.model) if takes_keypoints(self.model) else None

@@ -19,7 +19,7 @@ from .files import disk_error
 
 
 def read(path: str | os.PathLike, device: str | torch.device = "cpu", allowed: Sequence[Any] = ()) -> dict[str, Any]:
-    """Read a checkpoint without running any code in it.
+    """Read a checkpoint, torch's or a safetensors file, without running any code in it.
 
     Args:
         path: of the file; ``~`` is the home folder.
@@ -35,6 +35,10 @@ def read(path: str | os.PathLike, device: str | torch.device = "cpu", allowed: S
         there = sorted(p.name for p in path.parent.glob(f"*{path.suffix}")) if path.suffix else []
         raise KpstraError(f"{path}: no such checkpoint file" + (f"; there are {some(there, 5)}" if there else ""))
     try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path, device=str(device))
         _require_whole(path)
         with torch.serialization.safe_globals(list(allowed)):
             checkpoint = torch.load(path, map_location=device, weights_only=True)

@@ -101,8 +101,10 @@ class TorchreidHost(Host):
     @staticmethod
     def complexities(rows: Sequence[Row]) -> list[Complexity]:
         """Count on networks as the configurations have them, with one image of their size."""
+        from ..settings.load import kprpe_settings
+
         counted = tqdm(map(_settings, rows), "Counting parameters and operations", len(rows), disable=None)
-        return [complexity(cfg.model.name, cfg.data.height, cfg.data.width) for cfg in counted]
+        return [complexity(cfg.model.name, cfg.data.height, cfg.data.width, kprpe_settings(cfg)) for cfg in counted]
 
     @staticmethod
     def describe(row: Row) -> Description:
@@ -130,20 +132,23 @@ def _settings(row: Row) -> Any:
     return load_config(row.config, _set(row))
 
 
-def complexity(name: str, height: int = 256, width: int = 128) -> Complexity:
+def complexity(name: str, height: int = 256, width: int = 128, kprpe: Mapping[str, Any] | None = None) -> Complexity:
     """Count a model's parameters without its classifier, and the multiply-accumulates of an evaluation of one image.
 
-    Convolutions and matrix products count, as in the StRA paper.
+    Convolutions and matrix products count, as in the StRA paper. Joints, where the model takes some, are all absent.
     """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     from .. import register
     from ..host import torchreid
+    from ..models.feed import takes_keypoints
+    from ..models.options import building
 
     register()
-    model = torchreid.models.build_model(name, 10, pretrained=False, use_gpu=False).eval()
+    with building((height, width), kprpe):
+        model = torchreid.models.build_model(name, 10, pretrained=False, use_gpu=False).eval()
     parameters = sum(p.numel() for key, p in model.named_parameters() if not key.startswith("classifier"))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(torch.zeros(1, 3, height, width))
+        model(torch.zeros(1, 3, height, width), *([torch.zeros(1, 17, 3)] if takes_keypoints(model) else []))
     return Complexity(parameters, counter.get_total_flops() // 2)

@@ -9,8 +9,10 @@ from plugins.errors import KpstraError, one_of
 
 from ..host import torchreid
 from ..host_errors import host_call
+from ..settings.load import kprpe_settings
 from ..training.console import print_report
 from . import factory
+from .options import building
 from .pretrained import load_imagenet
 
 LAYERS = {"train.open_layers": "train.fixbase_epoch", "train.new_layers": "train.staged_lr"}  # key -> what uses it
@@ -30,11 +32,16 @@ def build_model(cfg: CfgNode, num_classes: int) -> nn.Module:
         KpstraError: no such model or layers, no ImageNet weights, or a model that the host cannot build.
     """
     name = model_name(cfg)
-    ours = name in factory.MODELS
+    ours, kprpe = name in factory.OURS, kprpe_settings(cfg)
+    if kprpe and not factory.with_joints(name):
+        raise KpstraError(
+            f"kprpe.{next(iter(kprpe))}: has no effect on {name}; choose a model.name that takes keypoints"
+        )
     pretrained = cfg.model.pretrained and not ours
     with host_call(f"model.name {name}", "choose another model, or model.pretrained False"):
         try:
-            model = torchreid.models.build_model(name, num_classes, cfg.loss.name, pretrained, cfg.use_gpu)
+            with building((cfg.data.height, cfg.data.width), kprpe):
+                model = torchreid.models.build_model(name, num_classes, cfg.loss.name, pretrained, cfg.use_gpu)
         except OSError as error:
             raise KpstraError(
                 f"model.name: {name}: torchreid cannot download its ImageNet weights ({error}); set "

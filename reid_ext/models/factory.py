@@ -13,6 +13,7 @@ from ..host import torchreid
 from ..training.console import print_report
 from .networks import LastStrideMobileNetV2, LinearHeadResNet, NonLocalResNet, StRAMobileNetV2, StRAResNet
 from .pretrained import load_imagenet
+from .transformers import TRANSFORMERS
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     # Table 1
@@ -38,21 +39,28 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "resnet50_sasa_mode": partial(StRAResNet, operator="sasa"),
 }
 
+OURS: dict[str, Callable[..., nn.Module]] = {**MODELS, **TRANSFORMERS}
+
 
 def _build(
     name: str, num_classes: int, loss: str = "softmax", pretrained: bool | str = True, use_gpu: bool = True
 ) -> nn.Module:
     """Build ``name`` as torchreid's factory calls it; ``pretrained`` may also be the path of ImageNet weights."""
-    model = MODELS[name](num_classes, loss)
+    model = OURS[name](num_classes, loss)
     if pretrained:
         print_report(load_imagenet(model, name, pretrained).summary())
     return model
 
 
+def with_joints(name: str) -> bool:
+    """Whether a model of :data:`TRANSFORMERS` takes keypoints."""
+    return name in TRANSFORMERS and TRANSFORMERS[name].func.takes_keypoints
+
+
 def register() -> None:
-    """Add :data:`MODELS` to torchreid's model factory, and their layers to its FLOP counter; once is enough."""
+    """Add :data:`OURS` to torchreid's model factory, and their layers to its FLOP counter; once is enough."""
     factory = getattr(torchreid.models, "__model_factory")
-    factory.update({name: partial(_build, name) for name in MODELS})
+    factory.update({name: partial(_build, name) for name in OURS})
     for table in ("__generic_flops_counter", "__conv_linear_flops_counter"):  # layer -> count, by the name of its class
         counter = getattr(torchreid.utils.model_complexity, table)
         counter[GroupedPointwiseConv2d.__name__] = counter[nn.Conv2d.__name__]

@@ -15,6 +15,8 @@ from plugins.errors import KpstraError
 
 from ..training.checkpoints import load_checkpoint
 from .networks import MOBILENET_STRA_BLOCKS
+from .transformer_weights import load_backbone
+from .transformers import ReidTransformer
 
 # Blocks of torchreid's MobileNetV2 in the order of torchvision's features.1 to features.17.
 MOBILENET_BLOCKS = [
@@ -26,7 +28,7 @@ def load_imagenet(model: nn.Module, name: str, source: bool | str | Path = True,
     """Fill ``model`` with the ImageNet weights that match by name and size.
 
     Args:
-        model: one of :data:`reid_ext.models.factory.MODELS`.
+        model: one of :data:`reid_ext.models.factory.OURS`.
         name: its name in the factory.
         source: ``True`` for torchvision's published file (downloaded once into torch's hub folder), or the path of a
             file with torchvision's or torchreid's names.
@@ -36,6 +38,8 @@ def load_imagenet(model: nn.Module, name: str, source: bool | str | Path = True,
     Raises:
         KpstraError: no published file for this model, no network, or a file that fits nowhere.
     """
+    if isinstance(model, ReidTransformer):
+        return load_backbone(model, source)
     weights, origin = _published(name) if source is True else (load_checkpoint(source), str(source))
     weights = weights.get("state_dict", weights)
     weights = {key.removeprefix("module."): value for key, value in weights.items()}

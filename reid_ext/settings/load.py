@@ -109,6 +109,11 @@ def engine_run_kwargs(cfg: CfgNode) -> dict[str, Any]:
     return _pick(cfg, ENGINE_RUN)
 
 
+def kprpe_settings(cfg: CfgNode) -> dict[str, Any]:
+    """Settings of KP-RPE that differ from the defaults."""
+    return {key: value for key, value in cfg.kprpe.items() if value != SCHEMA["kprpe"][key]}
+
+
 def _pick(cfg: CfgNode, table: Mapping[str, str]) -> dict[str, Any]:
     return {kwarg: get_value(cfg, key) for kwarg, key in table.items()}
 

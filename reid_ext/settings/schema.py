@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from plugins.kprpe.config import MODES
+from plugins.kprpe.position.buckets import DISTANCES
+from plugins.kprpe.position.rotary import ROTARY
+from plugins.kprpe.position.table import FORMULATIONS, KEYPOINTS
+from plugins.kprpe.position.windows import GRIDS
+
 # Keys and defaults of torchreid's scripts/default_config.py; `use_gpu`, `stra` and what is marked are added.
 SCHEMA: dict[str, Any] = {
     "use_gpu": False,  # get_default_config sets it to whether CUDA is there
@@ -18,6 +24,18 @@ SCHEMA: dict[str, Any] = {
         "weight_d": 1.0,  # of the diversity loss
         "pretrained_path": "",  # local ImageNet weights instead of the published file
         "pretrained_last_stage": True,  # also where the last stage fits (the authors' code; the paper: random)
+    },
+    "kprpe": {  # ours: of the transformers that take keypoints
+        "formulation": "multihead",
+        "distance": "product",
+        "ratio": 1.9,
+        "standardised": False,
+        "keypoints": "given",
+        "rotary": "none",
+        "grid": "",  # the formulation's default
+        "mode": "add",
+        "scale_bias": False,
+        "confidence": True,
     },
     "data": {
         "type": "image",
@@ -102,6 +120,12 @@ CHOICES = {
     "data.transforms": ("random_flip", "random_crop", "random_patch", "color_jitter", "random_erase"),
     "sampler.train_sampler": SAMPLERS,
     "sampler.train_sampler_t": SAMPLERS,
+    "kprpe.formulation": FORMULATIONS,
+    "kprpe.distance": tuple(DISTANCES),
+    "kprpe.keypoints": KEYPOINTS,
+    "kprpe.rotary": ROTARY,
+    "kprpe.grid": ("", *GRIDS),
+    "kprpe.mode": MODES,
     "video.sample_method": ("evenly", "random", "all"),
     "video.pooling_method": ("avg", "max"),
     "train.optim": ("adam", "amsgrad", "sgd", "rmsprop", "radam"),
@@ -143,7 +167,7 @@ NOT_NEGATIVE = (
     "loss.triplet.weight_x",
     "test.start_eval",
 )
-POSITIVE = ("data.norm_std",)
+POSITIVE = ("data.norm_std", "kprpe.ratio")
 BELOW_ONE = ("adam.beta1", "adam.beta2")
 THREE = ("data.norm_mean", "data.norm_std")  # red, green and blue
 MAX_RANK = 50  # the host's CMC curve ends there

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,7 +17,14 @@ from ..models.feed import takes_keypoints
 BATCHES = (2, 1, 3)  # traced on the first, compared on all
 
 
-def export(model: str, weights: str | Path, output: str | Path, height: int = 256, width: int = 128) -> float:
+def export(
+    model: str,
+    weights: str | Path,
+    output: str | Path,
+    height: int = 256,
+    width: int = 128,
+    kprpe: Mapping[str, Any] | None = None,
+) -> float:
     """Write the ONNX file and return the largest difference of its features, as a share of the largest.
 
     Args:
@@ -23,13 +32,14 @@ def export(model: str, weights: str | Path, output: str | Path, height: int = 25
         weights: a checkpoint, also the authors'.
         output: the file.
         height, width: of the images.
+        kprpe: the ``kprpe`` settings of the training that differ from the defaults.
 
     A model that takes keypoints has them as its second input, (batch, 17, 3) in pixels of the images.
 
     Raises:
         KpstraError: an unknown model, a checkpoint that does not fit, or a network that cannot be exported.
     """
-    network = FeatureExtractor(model, weights, (height, width), device="cpu").model
+    network = FeatureExtractor(model, weights, (height, width), device="cpu", kprpe=kprpe).model
     chance = torch.Generator().manual_seed(0)
     first, *others = ({"images": torch.randn(n, 3, height, width, generator=chance)} for n in BATCHES)
     if takes_keypoints(network):

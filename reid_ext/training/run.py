@@ -26,6 +26,7 @@ from .checkpoints import load_checkpoint
 from .console import quiet, run_log
 from .engines import build_engine
 from .folder import claimed, found_text, last_checkpoint, last_whole_checkpoint, require_begun_with
+from .poses import exempt_from_decay, fit_pose
 from .results import read_results
 from .resume import resume as restore
 from .weights import load_all_features, load_weights
@@ -112,10 +113,13 @@ def prepare(cfg: CfgNode):
         except KpstraError as error:
             told = " (model.partial_weights True tests it all the same)" if whole else ""
             raise KpstraError(f"model.load_weights: {error}{told}") from error
+    if not cfg.test.evaluate:
+        fit_pose(model, datamanager)
     if cfg.use_gpu:
         model = nn.DataParallel(model).cuda()
     with host_call("train.optim, train.lr_scheduler", "check the settings of train"):
         optimizer = torchreid.optim.build_optimizer(model, **optimizer_kwargs(cfg))
+        exempt_from_decay(optimizer, model)
         scheduler = torchreid.optim.build_lr_scheduler(optimizer, **scheduler_kwargs(cfg))
     with host_call(f"loss.name {cfg.loss.name}", "check the settings of loss"):
         engine = build_engine(cfg, datamanager, model, optimizer, scheduler)

@@ -192,8 +192,8 @@ class KeypointAttention:
 
     @staticmethod
     def added(bias: Tensor | None, table: Tensor) -> Tensor:
-        """Return our bias, if there is one, and the host's table beside it."""
-        return table if bias is None else bias + table
+        """Return our compact bias, if there is one, and the host's table beside it, ([1,] heads, n, n)."""
+        return table.reshape(1, 1, *table.shape[-3:]) if bias is None else bias + table
 
     def scaled(self, bias: Tensor) -> Tensor:
         """Divide the bias as eq. 5 does, where that is asked for."""

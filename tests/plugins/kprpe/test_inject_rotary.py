@@ -1,5 +1,7 @@
 """Rotary positions inside networks: the attention that comes out, without a mask where there is no bias."""
 
+import copy
+
 import pytest
 import timm
 import torch
@@ -8,7 +10,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from plugins.errors import KpstraError
-from plugins.kprpe import inject_kprpe
+from plugins.kprpe import KPRPEHandle, inject_kprpe
 from plugins.kprpe.attention.windows import attend_with_bias
 from plugins.kprpe.position.rotary import Rotation, rotate
 
@@ -145,3 +147,25 @@ def test_attentions_that_keep_their_queries_to_themselves_are_refused():
     network = timm.create_model("beit_base_patch16_224", img_size=32, embed_dim=32, depth=1, num_heads=2)
     with pytest.raises(KpstraError, match="keeps its queries and keys to itself: rotary must be 'none'"):
         inject_kprpe(network, {"num_keypoints": L, "rotary": "body"})
+
+
+def test_a_table_is_kept_where_rotation_is_all_there_is():
+    """timm's Swin with ``mode="add"``: the rotation beside its own table, which still counts."""
+    network = timm.create_model(
+        "swin_tiny_patch4_window7_224", img_size=(64, 32), embed_dim=24, depths=(2,), num_heads=(3,), num_classes=0
+    ).eval()
+    images, points = torch.rand(2, 3, 64, 32), torch.rand(2, L, 2)
+    handle = inject_kprpe(network, {"num_keypoints": L, "formulation": "none", "rotary": "body"}, mode="add")
+    with torch.no_grad(), handle.set_keypoints(points):
+        found = network(images)
+        for attention in handle.attentions.values():
+            attention.relative_position_bias_table.normal_()
+        assert not torch.allclose(network(images), found, atol=1e-4)
+        for attention in handle.attentions.values():
+            attention.relative_position_bias_table.zero_()
+        without = network(images)
+    replaced = copy.deepcopy(network)
+    for attention in KPRPEHandle(replaced).attentions.values():
+        attention.kprpe_adds = False  # no table at all
+    with torch.no_grad(), KPRPEHandle(replaced).set_keypoints(points):
+        torch.testing.assert_close(replaced(images), without)

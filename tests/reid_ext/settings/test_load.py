@@ -10,6 +10,7 @@ from plugins.benchmarks.leaderboard import read_table
 from plugins.common.settings import flatten, read_yaml
 from plugins.errors import KpstraError
 from reid_ext.host import torchreid
+from reid_ext.models.transformers import KPRPETransformer
 from reid_ext.settings import load as config
 from reid_ext.settings import schema
 from reid_ext.settings.load import get_default_config, load_config
@@ -36,7 +37,8 @@ def test_schema_is_upstreams(upstream):
     added = {key for key in ours if key not in theirs}
     stra = {"stra.weight_d", "stra.pretrained_path", "stra.pretrained_last_stage"}
     keypoints = {"data.keypoints", "data.keypoints_sources", "data.keypoints_targets"}
-    assert added == {"use_gpu", "model.partial_weights", "train.save_freq", *stra, *keypoints}
+    kprpe = {f"kprpe.{key}" for key in KPRPETransformer.settings}
+    assert added == {"use_gpu", "model.partial_weights", "train.save_freq", *stra, *kprpe, *keypoints}
     assert {key: ours[key] for key in theirs} == theirs
 
 
