@@ -269,7 +269,7 @@ class WindowedKeypointRPE(KeypointTable):
         if not self.over_time:
             return values.unsqueeze(1)
         values = values.unflatten(0, (-1, frames))
-        values = torch.cat((values, values.new_zeros(len(values), -frames % time, *values.shape[2:])), dim=1)
+        values = torch.cat((values, values.new_zeros(values.shape[0], -frames % time, *values.shape[2:])), dim=1)
         return torch.roll(values, -shift, dims=1).unflatten(1, (-1, time)).flatten(0, 1)
 
     def _query_grid(self, window: tuple, shift: tuple, feature_size: tuple) -> tuple[Tensor, Tensor | None]:

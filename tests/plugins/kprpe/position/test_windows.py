@@ -142,6 +142,22 @@ class Biased(nn.Module):
         return self.rpe.bias(points, 0, confidence)
 
 
+class FramesBias(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rpe = randomised(3, (4, 4), (3, 2, 2), 2, [(1, 0, 0)])
+
+    def forward(self, points):
+        return self.rpe.frame_bias(self.rpe.factors(points, finite=True), 0, points.shape[1])
+
+
+def test_windows_over_time_are_exported_for_any_number_of_sequences():
+    network, example = FramesBias(), torch.rand(2, 4, 3, 2).double()
+    program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},)).module()
+    for points in (example, torch.rand(5, 4, 3, 2).double()):
+        torch.testing.assert_close(program(points), network(points))
+
+
 def test_mistakes_are_named():
     with pytest.raises(KpstraError, match="did you mean 'window'"):
         WindowedKeypointRPE(3, (4, 4), (2, 2), 2, [(0, 0)], grid="windw")
