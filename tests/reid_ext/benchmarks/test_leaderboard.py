@@ -203,3 +203,8 @@ def test_a_row_sets_keys_of_its_configuration(table, tmp_path):
     assert (merged["train.open_layers"], merged["train.lr"], merged["train.seed"]) == (["conv9"], 0.25, 3)
     command = host.next_command(job, merged)
     assert command[command.index("train.open_layers") + 1] == "['conv9']"
+
+
+def test_what_the_page_says_of_a_rate_that_falls_along_a_cosine():
+    row = Row("swin_tiny_kprpe", "", config="reid/swin_tiny_kprpe")
+    assert TorchreidHost.describe(row).schedule == "120 epochs in batches of 64; sgd 0.0008, cosine to 0"

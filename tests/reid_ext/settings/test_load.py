@@ -10,13 +10,13 @@ from plugins.benchmarks.leaderboard import read_table
 from plugins.common.settings import flatten, read_yaml
 from plugins.errors import KpstraError
 from reid_ext.host import torchreid
-from reid_ext.models.transformers import KPRPETransformer
+from reid_ext.models.transformers import TRANSFORMERS, KPRPETransformer
 from reid_ext.settings import load as config
 from reid_ext.settings import schema
 from reid_ext.settings.load import get_default_config, load_config
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "reid"
-SHIPPED = sorted(path for path in CONFIGS.glob("*.yaml") if not path.stem.startswith(("pets_", "walkers_")))
+SHIPPED = sorted(path for path in CONFIGS.glob("*.yaml") if path.stem.startswith(("mobilenet", "resnet", "se_")))
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +161,18 @@ def test_every_row_of_the_tables_has_a_configuration():
     rows = read_table("leaderboard", "reid").rows
     set_by_rows = {row.set["model.name"] for row in rows if "model.name" in row.set}
     assert {path.stem for path in SHIPPED} == (set(MODELS) | baselines) - set_by_rows
+
+
+def test_rows_with_joints_are_networks_of_the_factory():
+    """Each merges and checks, with its keypoints, and stands beside its plain network; KP-RPE beside the static one."""
+    rows = read_table("leaderboard_keypoints", "reid").rows
+    for row in rows:
+        cfg = load_config(row.config, [text for pair in row.set.items() for text in pair])
+        assert cfg.model.name in TRANSFORMERS and cfg.data.keypoints and cfg.loss.name == "triplet"
+        kind = row.name.rpartition("_")[2]
+        beside = {"plain": None, "kprpe": "static"}.get(kind, "plain")
+        assert row.control == (beside and row.name.replace(kind, beside))
+        assert cfg.model.name == row.name.removesuffix("_plain")
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
