@@ -13,6 +13,7 @@ HOSTS = ("torchreid", "opengait", "modeling", "data", "evaluation", "utils", *PA
 ONLY = {  # room: what it may import beside the standard library and itself
     "plugins.kprpe": ("torch", "numpy", "plugins.errors"),
     "plugins.stra": ("torch", "numpy", "plugins.errors"),
+    "plugins.modes": ("torch", "plugins.errors", "plugins.kprpe", "plugins.stra"),
     "plugins.keypoints": ("numpy", "plugins.errors", "plugins.common.files"),
 }
 LAZILY = {"plugins.kprpe.draw": ("matplotlib",)}  # in a function, for who calls it: nothing else of the room needs it

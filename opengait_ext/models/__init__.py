@@ -7,6 +7,7 @@ MODELS = {
     "SwinGait2D": "swingait",
     "SwinGait2DHeatmaps": "heatmaps",
     "SwinGait2DKPRPE": "kprpe",
+    "SwinGait2DModes": "modes",
     "SwinGait2DTrunk": "trunk",
     "SwinGait3DKPRPE": "kprpe",
 }

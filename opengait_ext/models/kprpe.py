@@ -46,12 +46,7 @@ class KeypointBias:
 
     def get_optimizer(self, optimizer_cfg: Mapping) -> optim.Optimizer:
         """Return the host's optimiser with KP-RPE in a group of its own: the transformer's rate, no weight decay."""
-        optimizer = super().get_optimizer(optimizer_cfg)
-        ours = list(self.kprpe.parameters())
-        for group in optimizer.param_groups:
-            group["params"] = [p for p in group["params"] if not any(p is q for q in ours)]
-        optimizer.add_param_group({"params": ours, "lr": optimizer_cfg["lr"], "weight_decay": 0.0})
-        return optimizer
+        return group_tables(super().get_optimizer(optimizer_cfg), self.kprpe, optimizer_cfg["lr"])
 
     def forward(self, inputs: tuple) -> dict[str, Any]:
         """Run SwinGait under the keypoints of its input.
@@ -85,6 +80,15 @@ class KeypointBias:
             return
         self.kprpe.fit_pose(points, scores)
         share_poses(poses)
+
+
+def group_tables(optimizer: optim.Optimizer, handle: KPRPEHandle, rate: float) -> optim.Optimizer:
+    """Move KP-RPE's parameters to a group of their own, of this learning rate and without weight decay."""
+    ours = list(handle.parameters())
+    for group in optimizer.param_groups:
+        group["params"] = [p for p in group["params"] if not any(p is q for q in ours)]
+    optimizer.add_param_group({"params": ours, "lr": rate, "weight_decay": 0.0})
+    return optimizer
 
 
 class SwinGait2DKPRPE(KeypointBias, SwinGait2D):

@@ -17,6 +17,7 @@ SECTIONS = {  # of each model: those that it needs, and others that it knows
     "SwinGait2D": (SWINGAIT, ("transformer",)),
     "SwinGait2DHeatmaps": (SWINGAIT, ("transformer", "heatmaps")),
     "SwinGait2DKPRPE": (SWINGAIT, ("transformer", "kprpe")),
+    "SwinGait2DModes": (SWINGAIT, ("transformer", "modes")),
     "SwinGait2DTrunk": (SWINGAIT, ()),
     "SwinGait3DKPRPE": (SWINGAIT, ("transformer", "kprpe")),
 }

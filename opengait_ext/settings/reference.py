@@ -92,12 +92,13 @@ def model_keys() -> Iterator[tuple[str, Any]]:
     """Yield the keys of ``model_cfg``; those of ``Backbone`` and ``SeparateBNNecks`` are the host's own."""
     for needed, others in SECTIONS.values():
         for name in (*needed, *others):
-            if name not in ("kprpe", "transformer", "heatmaps"):
+            if name not in ("kprpe", "transformer", "heatmaps", "modes"):
                 yield f"model_cfg.{name}", NO_DEFAULT
     from ..training.session import session
 
     with session("embedded", "cpu"):
         from ..models.heatmaps import DEFAULTS
+        from ..models.modes import DEFAULTS as MODES_DEFAULTS
         from ..models.swingait import DROP_PATH, HEADS, WIDTH, SwinGait2D
 
     sizes = {"embed_dim": WIDTH, "num_heads": list(HEADS), "window": list(SwinGait2D.window), "drop_path": DROP_PATH}
@@ -108,6 +109,8 @@ def model_keys() -> Iterator[tuple[str, Any]]:
     yield "model_cfg.kprpe.confidence", False
     for name, default in DEFAULTS.items():
         yield f"model_cfg.heatmaps.{name}", default
+    for name, default in MODES_DEFAULTS.items():
+        yield f"model_cfg.modes.{name}", default
 
 
 def bounds(key: str) -> str:

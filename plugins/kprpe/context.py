@@ -44,7 +44,10 @@ class KeypointContext:
         return self._running().keypoints
 
     def once(self, key: Hashable, build: Callable[[], Built]) -> Built:
-        """Return ``build()``, which follows from the keypoints alone; computed once for all attentions of a forward."""
+        """Return ``build()``, which follows from the keypoints alone; computed once for all attentions of a forward.
+
+        It takes no part in gradients.
+        """
         if torch.compiler.is_compiling():
             return build()
         built = self._running().built

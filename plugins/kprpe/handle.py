@@ -39,7 +39,10 @@ class KPRPEHandle:
         self.context: KeypointContext = next(iter(self.attentions.values())).kprpe_context
 
     def set_keypoints(
-        self, points: Tensor | np.ndarray | Keypoints, confidence: Tensor | np.ndarray | None = None
+        self,
+        points: Tensor | np.ndarray | Keypoints,
+        confidence: Tensor | np.ndarray | None = None,
+        learned: bool = False,
     ) -> AbstractContextManager[None]:
         """Return a context in which the network sees these keypoints: ``with handle.set_keypoints(p): y = net(x)``.
 
@@ -47,6 +50,8 @@ class KPRPEHandle:
             points: (B, L, 2), (x, y) in [0, 1] of the network input (:func:`normalise_keypoints` makes them from
                 pixels), or (B, T, L, 2) per frame; NumPy arrays come to the network's device.
             confidence: (B, L) or (B, T, L); 0 for absent joints.
+            learned: the keypoints come from a network, and gradients go back to it through f(P); given ones get none.
+                Rotary positions pass none.
 
         Raises:
             KpstraError: wrong shape or type, NaN or infinite values, or pixels. On CUDA the values are told of at the
@@ -59,6 +64,8 @@ class KPRPEHandle:
             raise KpstraError("KP-RPE: keypoints: expected a tensor or a NumPy array, got None")
         keypoints = Keypoints(*map(self._tensor, keypoints))
         self._check_shapes(*keypoints)
+        if not learned:
+            keypoints = Keypoints(*(None if values is None else values.detach() for values in keypoints))
         if torch.compiler.is_compiling():
             return self.context.set(keypoints)
         return self._checked(keypoints, start_check(*keypoints))

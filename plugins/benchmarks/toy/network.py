@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from ...errors import KpstraError, one_of
 from ...kprpe import inject_kprpe, relative_buckets
 from ...kprpe.position.lookup import lookup
+from ...modes import PartCentres, modes_config
 from .affine import CANVAS
+from .modes import ToyModes
 from .variants import VARIANTS
 
 PATCH, DIM, DEPTH, HEADS, RATIO = 5, 48, 2, 3, 2
@@ -39,24 +41,49 @@ class ToyNetwork(nn.Module):
         self.vit = _vision_transformer()
         for block in self.vit.blocks:
             block.attn.fused_attn = False  # under a bias that is trained, the formula as it stands is faster on a CPU
-        self.handle = None
+        self.handle, self.modes, kprpe = None, None, VARIANTS[variant].kprpe
         if variant in ("rpe", "irpe"):
             for block in self.vit.blocks:
                 block.attn = (RelativeAttention if variant == "rpe" else ContextualAttention)(block.attn)
-        elif VARIANTS[variant].kprpe is not None:
-            self.handle = inject_kprpe(self.vit, {"num_keypoints": POINTS, **VARIANTS[variant].kprpe})
+        elif VARIANTS[variant].modes:
+            self.modes = ToyModes(POINTS)
+            self.handle = inject_kprpe(self.vit, modes_config(POINTS, kprpe))
+        elif kprpe is not None:
+            self.handle = inject_kprpe(self.vit, {"num_keypoints": POINTS, **kprpe})
 
     def forward(self, canvases: Tensor, keypoints: Tensor) -> Tensor:
         """Return logits (B, 10) of canvases (B, 1, 40, 40) in [0, 1] with keypoints (B, 5, 2) in [0, 1]."""
+        return self.with_diversity(canvases, keypoints)[0]
+
+    def with_diversity(self, canvases: Tensor, keypoints: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits, and what the modes' diversity loss adds to theirs: a scalar, 0 where there are none."""
         if self.variant == "drawn":
             canvases = draw_keypoints(canvases, keypoints)
+        canvases = (canvases - MEAN) / STD
+        if self.modes is not None:
+            parts = self.modes(canvases)
+            with self.handle.set_keypoints(parts.points, parts.confidence, learned=True):
+                return self.vit(canvases), self.modes.diversity(parts)
         with self.handle.set_keypoints(keypoints) if self.handle else nullcontext():
-            return self.vit((canvases - MEAN) / STD)
+            return self.vit(canvases), canvases.new_zeros(())
 
-    def fit_pose(self, keypoints: Tensor) -> None:
-        """Give KP-RPE the mean pose and the spread of keypoints (B, 5, 2) as training will have them."""
+    @torch.no_grad()
+    def parts(self, canvases: Tensor) -> PartCentres:
+        """Return the parts that a network with modes finds in canvases (B, 1, 40, 40)."""
+        return self.modes((canvases - MEAN) / STD)
+
+    def fit_pose(self, canvases: Tensor, keypoints: Tensor) -> None:
+        """Give KP-RPE the mean pose and the spread of keypoints (B, 5, 2), or of the modes, as training begins."""
         if self.handle:
-            self.handle.fit_pose(keypoints)
+            self.handle.fit_pose(keypoints if self.modes is None else self.parts(canvases).points)
+
+    def image_shares(self, canvases: Tensor, keypoints: Tensor) -> dict[str, float]:
+        """Return the shares of B's variance that images decide, see :meth:`KPRPEHandle.image_shares`."""
+        if not self.handle:
+            return {}
+        if self.modes is None:
+            return self.handle.image_shares(keypoints)
+        return self.handle.image_shares(*self.parts(canvases)[:2])
 
     def tables(self) -> list[nn.Parameter]:
         """Return the parameters of the attention biases; they take no weight decay."""

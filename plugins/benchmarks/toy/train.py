@@ -49,7 +49,7 @@ def train(
     """
     torch.manual_seed(seed)
     network = ToyNetwork(variant).to(device).train()
-    network.fit_pose(poses(source.train, protocol, device))
+    network.fit_pose(*poses(source.train, protocol, device))
     tables = network.tables()
     others = [p for p in network.parameters() if all(p is not table for table in tables)]
     groups = [{"params": others, "weight_decay": RECIPE["weight decay"], "lr": RECIPE["learning rate"]}]
@@ -62,7 +62,8 @@ def train(
     generator = torch.Generator().manual_seed(seed)
     for step in range(steps):
         canvases, keypoints, labels = batch(source.train, protocol, generator, device)
-        loss = F.cross_entropy(network(canvases, keypoints), labels, label_smoothing=RECIPE["label smoothing"])
+        logits, diversity = network.with_diversity(canvases, keypoints)
+        loss = F.cross_entropy(logits, labels, label_smoothing=RECIPE["label smoothing"]) + diversity
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -75,17 +76,18 @@ def train(
     return network
 
 
-def poses(digits: Digits, protocol: str, device: torch.device) -> Tensor:
-    """Return keypoints (POSES, 5, 2) as training has them, the same for all seeds."""
+def poses(digits: Digits, protocol: str, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return canvases and keypoints (POSES, 5, 2) as training has them, the same for all seeds."""
     generator = torch.Generator().manual_seed(0)
     chosen = torch.arange(POSES) % len(digits.labels)
     picked = Digits(*(part[chosen] for part in digits))
-    return place(picked, *TRAINING[protocol].draw(POSES, generator))[1].to(device)
+    canvases, keypoints = place(picked, *TRAINING[protocol].draw(POSES, generator))
+    return canvases.to(device), keypoints.to(device)
 
 
 def image_share(network: ToyNetwork, digits: Digits, protocol: str, device: torch.device) -> float | None:
     """Return the share of B's variance that images decide, mean over layers; ``None`` for what is no KP-RPE bias."""
-    shares = network.handle.image_shares(poses(digits, protocol, device)) if network.handle else {}
+    shares = network.image_shares(*poses(digits, protocol, device))
     return mean(shares.values()) if shares else None
 
 

@@ -10,12 +10,13 @@ class Variant(NamedTuple):
     """A position encoding beside learned absolute embeddings.
 
     ``title``: as the tables call it. ``control``: the variant that it is compared with, seed by seed. ``kprpe``: the
-    fields of :class:`KPRPEConfig`, where it is KP-RPE.
+    fields of :class:`KPRPEConfig`, where it is KP-RPE. ``modes``: its keypoints are found by the network itself.
     """
 
     title: str
     control: str | None
     kprpe: Mapping[str, Any] | None = None
+    modes: bool = False
 
     @property
     def knows_keypoints(self) -> bool:
@@ -23,12 +24,13 @@ class Variant(NamedTuple):
         return self.kprpe is not None and self.control is not None
 
 
-def _form(name: str, title: str, **settings) -> dict[str, Variant]:
+def _form(name: str, title: str, modes: bool = False, **settings) -> dict[str, Variant]:
     """A form of KP-RPE, and the same with one constant pose for all images."""
-    control = f"{name}-constant"
+    control, constant = f"{name}-constant", {**settings, "keypoints": "constant"}
+    what = "centres" if modes else "pose"
     return {
-        name: Variant(f"+ {title}", control, settings),
-        control: Variant(f"+ {title}, constant pose (control)", None, {**settings, "keypoints": "constant"}),
+        name: Variant(f"+ {title}", control, settings, modes),
+        control: Variant(f"+ {title}, constant {what} (control)", None, constant, modes),
     }
 
 
@@ -62,4 +64,6 @@ VARIANTS = {
     "rotary-image": Variant(
         "+ rotary positions in the image's frame (control)", None, {"formulation": "none", "rotary": "image"}
     ),
+    **_form("modes", "KP-RPE, modes for keypoints", modes=True, formulation="multihead"),
+    **_form("modes-nonlinear", "KP-RPE, nonlinear, modes for keypoints", modes=True, formulation="nonlinear"),
 }

@@ -30,7 +30,10 @@ class Joints(NamedTuple):
     known: dict
 
     def once(self, key: Hashable, build: Callable[[], Tensor]) -> Tensor:
-        """Return ``build()``, computed once."""
+        """Return ``build()``, computed once; again for each layer where gradients go to the joints, as recomputation
+        of one layer alone must find what its forward kept."""
+        if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in self[:2]):
+            return build()
         if key not in self.known:
             with torch.inference_mode(False), torch.no_grad():
                 self.known[key] = build()

@@ -283,4 +283,4 @@ class KeypointTable(Remembering):
                     f"got {tuple(confidence.shape)}"
                 )
             keypoints = torch.where(confidence.unsqueeze(-1) == 0, 0.0, keypoints)
-        return keypoints.detach(), None if confidence is None else confidence.detach()
+        return keypoints, confidence

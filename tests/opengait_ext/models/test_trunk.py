@@ -35,7 +35,10 @@ def test_it_is_strips_of_the_convolutions(trunk):
     assert not list(trunk.transformer.parameters())
 
 
-@pytest.mark.parametrize("config", ["walkers_swingait2d", "walkers_swingait2d_kprpe", "walkers_swingait2d_heatmaps"])
+@pytest.mark.parametrize(
+    "config",
+    ["walkers_swingait2d", "walkers_swingait2d_kprpe", "walkers_swingait2d_heatmaps", "walkers_swingait2d_modes"],
+)
 def test_a_swingait_takes_all_of_it_but_the_heads(build, trunk, config):
     weights = build(f"opengait/{config}", *TINY, "trainer_cfg.sampler.frames_num_fixed=3").state_dict()
     report = fit(trunk.state_dict(), weights, "trunk.pt")

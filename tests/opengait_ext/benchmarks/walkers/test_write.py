@@ -174,7 +174,10 @@ def trunk(data, tmp_path_factory):
     return weights
 
 
-@pytest.mark.parametrize("config", ["walkers_swingait2d", "walkers_swingait2d_kprpe", "walkers_swingait2d_heatmaps"])
+@pytest.mark.parametrize(
+    "config",
+    ["walkers_swingait2d", "walkers_swingait2d_kprpe", "walkers_swingait2d_heatmaps", "walkers_swingait2d_modes"],
+)
 def test_the_shipped_configurations_train_on_them(data, trunk, tmp_path, config):
     """From the weights of the trunk, whose configuration is shipped too."""
     done = train(config, data, tmp_path, f"trainer_cfg.restore_hint={trunk}")

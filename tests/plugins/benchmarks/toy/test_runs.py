@@ -19,7 +19,7 @@ from plugins.errors import KpstraError
 def network(variant: str, spread: float = 0.0) -> ToyNetwork:
     torch.manual_seed(0)
     net = ToyNetwork(variant).eval()
-    net.fit_pose(torch.rand(20, 5, 2))
+    net.fit_pose(torch.rand(20, 1, 40, 40), torch.rand(20, 5, 2))
     torch.manual_seed(1)  # a hidden layer has drawn numbers
     torch.nn.init.normal_(net.vit.head.weight)
     for parameter in net.tables():
@@ -45,7 +45,23 @@ def test_who_looks_at_the_keypoints(variant, batch):
     canvases, keypoints = batch
     net = network(variant, spread=1.0)
     changed = (net(canvases, keypoints) - net(canvases, keypoints * 0.5)).abs().max()
-    assert (changed > 1e-3) if variant == "drawn" or VARIANTS[variant].knows_keypoints else (changed < 1e-5)
+    kind = VARIANTS[variant]
+    looks = variant == "drawn" or (kind.knows_keypoints and not kind.modes)
+    assert (changed > 1e-3) if looks else (changed < 1e-5)
+
+
+def test_modes_are_found_in_the_image_and_learn_from_the_logits(batch):
+    """The control, with as many parameters, learns to keep its modes apart and nothing else."""
+    canvases, keypoints = batch
+    for variant in ("modes", "modes-constant"):
+        net = network(variant, spread=1.0)
+        logits, diversity = net.with_diversity(canvases, keypoints)
+        weight = net.modes.finder.mask[-1].weight
+        (gradient,) = torch.autograd.grad(logits.sum(), weight, allow_unused=True, retain_graph=True)
+        assert (gradient is None) == (variant == "modes-constant")
+        assert torch.autograd.grad(diversity, weight)[0].abs().sum() > 0
+    sizes = [sum(p.numel() for p in ToyNetwork(variant).parameters()) for variant in ("modes", "modes-constant")]
+    assert sizes[0] == sizes[1]
 
 
 def test_every_control_is_a_variant_with_as_many_parameters():
