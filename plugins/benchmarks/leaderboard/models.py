@@ -42,7 +42,8 @@ def models(host: type[Host], configs: Path) -> list[Row]:
     paths = sorted(folder.glob("*.yaml"))
     if not paths:
         raise KpstraError(f"--configs {configs}: no {folder.name}/*.yaml there; name the folder of the configurations")
-    sections = [read_table(str(configs / name), host.section) for name in TABLES if (configs / name).is_file()]
+    tables = [configs / name for name in TABLES if (configs / name).is_file()]
+    sections = [read_table(str(path), host.section) for path in tables if host.section in read_yaml(path)]
     rows = [row for section in sections for row in section.rows]
     published = {row.config: row for row in rows if row.paper and row.config and not row.set}
     recipes = []

@@ -206,4 +206,4 @@ def test_the_page_of_models(tmp_path):
     configs = models_page.small_configs(tmp_path / "configs", *names)
     done("models", "--configs", str(configs), "--output", str(tmp_path / "small.md"))
     lines = models_page.lines_of_models(tmp_path / "small.md")
-    assert len(lines) == 17 and set(lines) <= set(models_page.lines_of_models(models_page.PAGE))
+    assert len(lines) == 19 and set(lines) <= set(models_page.lines_of_models(models_page.PAGE))
