@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 CONFIDENCE = 0.95
+LEAST_PAIRS = 3  # fewer decide nothing: the interval of two is 12.7 standard errors wide to either side
 
 
 @dataclass(frozen=True)
 class Difference:
     """Mean of paired differences, the half width of its 95 % interval, the two-sided p of a t test, and the pairs.
 
-    With fewer than two pairs, or pairs that are all the same, there is neither interval nor p.
+    With fewer than :data:`LEAST_PAIRS`, or pairs that are all the same, there is neither interval nor p.
     """
 
     mean: float
@@ -32,7 +33,7 @@ def paired(values: Sequence[float], controls: Sequence[float]) -> Difference:
 
     differences = np.asarray(values, float) - np.asarray(controls, float)
     n, mean = len(differences), float(np.mean(differences))
-    spread = float(np.std(differences, ddof=1)) if n > 1 else 0.0
+    spread = float(np.std(differences, ddof=1)) if n >= LEAST_PAIRS else 0.0
     if not spread:
         return Difference(mean, None, None, n)
     error = spread / n**0.5

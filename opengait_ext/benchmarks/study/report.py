@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from plugins.benchmarks.statistics import Difference, holm, paired
+from plugins.benchmarks.statistics import LEAST_PAIRS, Difference, holm, paired
 from plugins.common.files import atomic_write
 
 from .plan import Job
@@ -108,7 +108,8 @@ def text(study: Study, runs: Runs, found: Sequence[Comparison], conclusion: str)
         head += [
             f"![Differences of mAP to each row's control, with 95 % intervals]({PICTURE})",
             f"Differences of mAP between a row and its control of the same seed: mean, 95 % confidence interval "
-            f"(Student's t over seeds), and ● where p < {LEVEL:g} after Holm's correction for {number} comparisons.",
+            f"(Student's t over seeds), and ● where p < {LEVEL:g} after Holm's correction for {number} comparisons. "
+            f"Fewer than {LEAST_PAIRS} pairs have no interval and decide nothing.",
         ]
     for training in study.trainings:
         here = {job: run for job, run in runs.items() if job.training == training}

@@ -113,7 +113,7 @@ def test_a_shipped_configuration_by_name():
         ("walkers_kprpe", "opengait", r" \(did you mean 'walkers_swingait2d_kprpe'\?\)"),
         ("configs/opengait/swingait2d_kprp_gait3d.yaml", "opengait", r" \(did you mean 'swingait2d_kprpe_gait3d'\?\)"),
         ("leaderboard_walker", "", r" \(did you mean 'leaderboard_walkers'\?\)"),
-        ("dat", "", "; shipped are leaderboard, leaderboard_pets, leaderboard_walkers"),  # data.yaml is no leaderboard
+        ("dat", "", "; shipped are leaderboard, leaderboard_keypoints, .*"),  # data.yaml is no leaderboard
         (
             "walkers_relative_image",
             "opengait",

@@ -69,7 +69,7 @@ def test_the_page_of_runs(tmp_path):
 
 def test_differences_to_controls_are_a_table_of_their_own(tmp_path):
     rows = (ROWS[1], replace(ROWS[2], control="a"))
-    for name, values in (("a", (60.0, 62.0)), ("b", (61.0, 62.5))):
+    for name, values in (("a", (60.0, 62.0, 64.0)), ("b", (61.0, 62.5, 64.75))):
         for seed, value in enumerate(values):
             write(tmp_path, name, seed, value)
     section = replace(SECTION, rows=rows)
