@@ -14,6 +14,7 @@ ONLY = {  # room: what it may import beside the standard library and itself
     "plugins.kprpe": ("torch", "numpy", "plugins.errors"),
     "plugins.stra": ("torch", "numpy", "plugins.errors"),
     "plugins.modes": ("torch", "plugins.errors", "plugins.kprpe", "plugins.stra"),
+    "plugins.landmarks": ("torch", "timm", "plugins.errors"),
     "plugins.keypoints": ("numpy", "plugins.errors", "plugins.common.files"),
 }
 LAZILY = {"plugins.kprpe.draw": ("matplotlib",)}  # in a function, for who calls it: nothing else of the room needs it
