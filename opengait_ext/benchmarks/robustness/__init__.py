@@ -24,3 +24,7 @@ along, those cut off to outside the frame. An occluder covers its share in every
 box for each sequence with a small change from frame to frame; the box stays. Missing joints get score 0 and a place
 interpolated over time, as in ``prepare``.
 """
+
+from plugins.benchmarks.robustness.cli import Words
+
+WORDS = Words("probes", "sequences", "the frame's height", "the frames in which a joint is missing")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,8 @@ from torch import distributed, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from plugins.benchmarks.robustness import CheckpointRun, Disturbance, Point
+from plugins.benchmarks.robustness.store import digest
 from plugins.errors import KpstraError
 from plugins.keypoints.joints import JOINTS
 
@@ -19,72 +20,7 @@ from ...data.partition import read_partition
 from ...host.active import ActiveHost
 from ...training.record import scalars
 from ...training.restore import UNSEEN, restore
-from .disturb import Disturbance, disturb
-
-
-@dataclass(frozen=True)
-class CheckpointRun:
-    """One checkpoint: its name in table and picture, its configuration and its file."""
-
-    label: str
-    config: str
-    checkpoint: str
-    number: int = 0  # among checkpoints of the same name
-
-    @property
-    def key(self) -> str:
-        """The name in ``robustness.json``."""
-        return f"{self.label} #{self.number + 1}" if self.number else self.label
-
-    @classmethod
-    def of(cls, text: str) -> CheckpointRun:
-        """Read ``NAME=CONFIG:FILE``."""
-        label, equals, files = text.partition("=")
-        config, colon, checkpoint = files.rpartition(":")
-        if not all((label, equals, config, colon, checkpoint)):
-            raise KpstraError(
-                f"--checkpoint {text}: expected NAME=CONFIG:FILE, such as "
-                "KP-RPE=opengait/walkers_swingait2d_kprpe.yaml:output/.../x-00300.pt"
-            )
-        return cls(label, config, checkpoint)
-
-
-def numbered(runs: Sequence[CheckpointRun]) -> list[CheckpointRun]:
-    """Number checkpoints of the same name in their order.
-
-    Raises:
-        KpstraError: the same file twice under one name, or two configurations under one name.
-    """
-    found: list[CheckpointRun] = []
-    for run in runs:
-        alike = [other for other in found if other.label == run.label]
-        for other in alike:
-            if other.checkpoint == run.checkpoint or other.config != run.config:
-                raise KpstraError(
-                    f"--checkpoint {run.label}: {run.config}:{run.checkpoint} and {other.config}:"
-                    f"{other.checkpoint}: checkpoints of one name are different trainings of one "
-                    "configuration; give another name"
-                )
-        found.append(replace(run, number=len(alike)))
-    return found
-
-
-@dataclass(frozen=True)
-class Point:
-    """One test: a kind of error, its severity and its draw. Severity 0 is the undisturbed test; it has no kind."""
-
-    error: str
-    severity: float
-    seed: int
-
-
-ALIGNED = Point("none", 0.0, 0)
-
-
-def points(errors: Sequence[str], severities: Sequence[float], seeds: Sequence[int]) -> list[Point]:
-    """Return all points, the undisturbed one first."""
-    moved = [Point(e, s, seed) for seed in seeds for e in errors for s in sorted(set(severities)) if s > 0]
-    return [ALIGNED, *moved]
+from .disturb import disturb
 
 
 class MisalignedCollate:
@@ -164,11 +100,7 @@ def measure(
     """
     errors, model.bar = model.test_loader.collate_fn, bar
     for point in todo:
-        errors.what = (
-            Disturbance()
-            if point == ALIGNED
-            else Disturbance.of(point.error, point.severity, joint_noise, joint_dropout)
-        )
+        errors.what = point.disturbance(joint_noise, joint_dropout)
         errors.seed = point.seed
         bar.set_postfix_str(f"{point.error} {point.severity:g}", refresh=False)
         seed, rank = model.cfgs["trainer_cfg"].get("seed"), distributed.get_rank()
@@ -176,6 +108,19 @@ def measure(
         results = type(model).run_test(model)
         if rank == 0:
             yield point, _numbers(results)
+
+
+def record(run: CheckpointRun, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what identifies a run: its weights, its network, and how it is tested on what."""
+    evaluator = {k: v for k, v in settings["evaluator_cfg"].items() if k != "restore_hint"}
+    data = {k: v for k, v in settings["data_cfg"].items() if k not in ("num_workers", "cache")}
+    return {
+        "checkpoint": Path(run.checkpoint).name,
+        "sha256": digest(run.checkpoint),
+        "model_cfg": settings["model_cfg"],
+        "evaluator_cfg": evaluator,
+        "data_cfg": data,
+    }
 
 
 def _numbers(results: Mapping[str, Any] | None) -> dict[str, float]:

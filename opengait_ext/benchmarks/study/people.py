@@ -14,12 +14,13 @@ from types import SimpleNamespace
 import numpy as np
 from tqdm import tqdm
 
+from plugins.benchmarks.robustness import Disturbance
 from plugins.common.files import atomic_write
 
 from ...data.prepare.run import parallel
 from ...data.prepare.sequence import FILES
 from ...data.safe_pickle import read_array
-from ..robustness.disturb import Disturbance, disturb
+from ..robustness.disturb import disturb
 from ..walkers import Settings
 from ..walkers.write import prepared
 from .table import Study, Test, walkers_of

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from plugins.benchmarks.robustness.store import digest
 from plugins.common.files import atomic_write
 from plugins.common.machine import device_name
 from plugins.kprpe import normalise_keypoints
@@ -24,7 +25,6 @@ from ...settings.load import load_settings, resolve_paths
 from ...training.launch import Run, build, working_directory
 from ...training.restore import UNSEEN
 from ...training.session import adapt
-from ..robustness.store import digest
 from ..walkers.write import PARTITION
 from .people import Arrays, TestBatches, test_names
 from .plan import Job, start_of

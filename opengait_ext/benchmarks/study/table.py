@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from plugins.benchmarks.robustness import Disturbance
 from plugins.common.settings import get_value, in_one_line, known_keys, read_yaml, resolve_config
 from plugins.errors import KpstraError, nearest
 
 from ...settings.load import recipe
-from ..robustness.disturb import Disturbance
 from ..walkers import Settings
 
 NAME = re.compile(r"\w[\w.-]*")  # of what gives a file its name

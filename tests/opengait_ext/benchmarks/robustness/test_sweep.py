@@ -10,13 +10,10 @@ from web_page import read_page
 
 from opengait_ext.__main__ import PROGRAM, main
 from opengait_ext.benchmarks.robustness.crop import SIDES, cut, refit
-from opengait_ext.benchmarks.robustness.disturb import KINDS, Disturbance, disturb, drop_joints
-from opengait_ext.benchmarks.robustness.report import chosen_metrics, curves, markdown, table
-from opengait_ext.benchmarks.robustness.store import read
-from opengait_ext.benchmarks.robustness.sweep import ALIGNED, CheckpointRun, Point, numbered, points
+from opengait_ext.benchmarks.robustness.disturb import disturb, drop_joints
 from opengait_ext.data.prepare.silhouettes import middle_column
+from plugins.benchmarks.robustness import KINDS, Disturbance
 from plugins.benchmarks.walkers import Identity, Sequence, displace, render
-from plugins.errors import KpstraError
 
 NAME = "0005-camid1_videoid0-seq0"
 
@@ -97,38 +94,6 @@ def test_a_missing_joint_gets_score_0_and_a_place_between(walker):
     np.testing.assert_allclose(dropped[2:7, 0, 0], np.interp(range(2, 7), [1, 7], joints[[1, 7], 0, 0]), atol=1e-4)
     np.testing.assert_array_equal(dropped[~gone], joints[~gone])
     assert np.isfinite(drop_joints(joints, 5.0, np.zeros(17), (64, 64))).all()
-
-
-def test_points_and_table():
-    wanted = points(["scale", "crop"], [1.0, 0.0, 0.5, 1.0], [0, 1])
-    assert wanted[0] == ALIGNED and len(wanted) == 1 + 2 * 2 * 2
-    rows = [
-        {
-            "run": "a",
-            "error": p.error,
-            "severity": p.severity,
-            "seed": p.seed,
-            "metrics": {"mAP": 50 - 10 * p.severity + p.seed, "Rank-1": 60.0},
-        }
-        for p in wanted
-        if p != Point("crop", 1.0, 1)
-    ]
-    found = curves(rows, ["a", "b"], ["scale", "crop"])
-    text = markdown(table(found, ["mAP"])).splitlines()
-    assert text[0] == "| error | severity | mAP, a | mAP, b |"
-    assert text[2] == "| none | 0 | 50.00 | not measured |"
-    assert text[4] == "| scale | 15 % of the size | 40.50 ± 0.71 | not measured |"
-    assert text[6] == "| crop | 15 % of the person | 40.00 | not measured |" and len(text) == 7
-    assert chosen_metrics(rows, []) == ["Rank-1", "mAP"]
-    with pytest.raises(KpstraError, match="--metrics mINP: not measured; there are: mAP, Rank-1"):
-        chosen_metrics(rows, ["mINP"])
-
-
-def test_checkpoints_of_one_name_are_trainings_of_one_model():
-    runs = numbered([CheckpointRun.of(text) for text in ("a=x:1", "b=y:1", "a=x:2", "a=x:3")])
-    assert [run.key for run in runs] == ["a", "b", "a #2", "a #3"]
-    with pytest.raises(KpstraError, match="--checkpoint a: x:1 and x:1"):
-        numbered([runs[0], runs[0]])
 
 
 def test_settings_may_follow_a_list():
@@ -319,29 +284,3 @@ def test_hosts_processes_and_workers_agree(done):
     assert one == sweep(root, "workers", *options, "--joint-dropout", "0.2", "data_cfg.num_workers=2")
     probes = sweep(root, "probes", *options, "--probes-only")
     assert probes["plain", "together", 1.0, 0] != one["plain", "together", 1.0, 0]
-
-
-POINT = {"run": "a", "error": "crop", "severity": 1.0, "seed": 0, "metrics": {"mAP": 0.0}}
-
-
-@pytest.mark.parametrize(
-    ("content", "is_ours"),
-    [
-        ({"format": 2, "runs": {"a": {}}, "points": [POINT]}, True),
-        ({"format": 1, "runs": {"a": {}}, "points": [POINT]}, False),
-        ({"format": 2, "runs": {}, "points": [POINT]}, False),
-        ({"format": 2, "runs": {"a": {}}, "points": [{**POINT, "metrics": {"mAP": "x"}}]}, False),
-        ({"format": 2, "runs": {"a": {}}, "points": [5]}, False),
-        ({"format": 2, "runs": {"a": {}}, "points": 5}, False),
-        ({"format": 2, "runs": 5, "points": []}, False),
-        ({}, False),
-    ],
-)
-def test_files_of_numbers(tmp_path, content, is_ours):
-    path = tmp_path / "robustness.json"
-    path.write_text(json.dumps(content))
-    if is_ours:
-        assert read(path) == content
-    else:
-        with pytest.raises(KpstraError, match=r"robustness.json: expected numbers of"):
-            read(path)

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from opengait_ext.benchmarks.robustness.disturb import Disturbance, disturb
+from opengait_ext.benchmarks.robustness.disturb import disturb
 from opengait_ext.benchmarks.study.people import BATCH, TestBatches, array_files, make_arrays, read_arrays, test_names
 from opengait_ext.benchmarks.study.table import Row, Study, Test
 from opengait_ext.benchmarks.walkers import Settings, write
 from opengait_ext.data.safe_pickle import read_array
+from plugins.benchmarks.robustness import Disturbance
 
 SETTINGS = Settings(identities=8, train=4, validation=0, sequences=4, probes=1, frames=5)
 TESTS = (

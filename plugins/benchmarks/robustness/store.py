@@ -9,11 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from plugins.common.files import read_json, write_json
-from plugins.common.folders import require_same
-from plugins.errors import KpstraError
-
-from .sweep import CheckpointRun, Point
+from ...common.files import read_json, write_json
+from ...common.folders import require_same
+from ...errors import KpstraError
+from .sweep import Point
 
 FILE = "robustness.json"
 
@@ -57,7 +56,7 @@ class Store:
 
 def read(path: Path) -> dict[str, Any]:
     """Read the file; raises :class:`KpstraError` if it is not what a store wrote."""
-    expected = "numbers of `opengait-ext robustness`; give another --output"
+    expected = "numbers of a `robustness` command; give another --output"
     content = read_json(path, expected)
     try:
         is_ours = content["format"] == 2 and all(map(_is_point, content["points"]))
@@ -71,19 +70,6 @@ def read(path: Path) -> dict[str, Any]:
 def _is_point(point: Mapping[str, Any]) -> bool:
     numbers = [point["severity"], point["seed"], *point["metrics"].values()]
     return isinstance(point["error"], str) and all(isinstance(number, (int, float)) for number in numbers)
-
-
-def record(run: CheckpointRun, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what identifies a run: its weights, its network, and how it is tested on what."""
-    evaluator = {k: v for k, v in settings["evaluator_cfg"].items() if k != "restore_hint"}
-    data = {k: v for k, v in settings["data_cfg"].items() if k not in ("num_workers", "cache")}
-    return {
-        "checkpoint": Path(run.checkpoint).name,
-        "sha256": digest(run.checkpoint),
-        "model_cfg": settings["model_cfg"],
-        "evaluator_cfg": evaluator,
-        "data_cfg": data,
-    }
 
 
 def digest(path: str | Path) -> str:

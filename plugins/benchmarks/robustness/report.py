@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plugins.benchmarks.leaderboard.summary import Measured
-from plugins.benchmarks.report import Page, Picture, Table, all_versions
-from plugins.common.settings import flatten, in_one_line
-from plugins.errors import KpstraError
-
-from .disturb import KINDS
+from ...common.settings import flatten, in_one_line
+from ...errors import KpstraError
+from ..leaderboard.summary import Measured
+from ..report import Page, Picture, Table, all_versions
+from .disturbance import KINDS
 
 USUAL = ("Rank-1", "mAP")
 
@@ -65,7 +64,7 @@ def table(found: Sequence[Curve], metrics: Sequence[str]) -> list[list[str]]:
     rows = [("none", 0.0, "0", first.error)]
     for error in dict.fromkeys(curve.error for curve in found):
         severities = sorted({s for curve in found if curve.error == error for s in curve.values if s > 0})
-        rows += [(error, s, amount(error, s), error) for s in severities]
+        rows += [(error, s, KINDS[error].amount(s), error) for s in severities]
     for name, severity, text, error in rows:
         cells = []
         for metric, label in columns:
@@ -82,7 +81,9 @@ def markdown(lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [headings, ["---"] * len(headings), *rows])
 
 
-def page(lines: Sequence[Sequence[str]], about: str, picture: Path, runs: Mapping, made: Sequence[Mapping]) -> Page:
+def page(
+    lines: Sequence[Sequence[str]], about: str, picture: Path, runs: Mapping, made: Sequence[Mapping], tested: str
+) -> Page:
     """Return the page of a sweep.
 
     Args:
@@ -91,20 +92,15 @@ def page(lines: Sequence[Sequence[str]], about: str, picture: Path, runs: Mappin
         picture: the curves, a PNG.
         runs: what was tested and how, by the checkpoints' names.
         made: the commands that measured, with the versions that they did so with.
+        tested: what has the errors, such as ``sequences``.
     """
     headings, *rows = lines
     return Page(
         "Robustness against misalignment",
-        ["The host's own test, on sequences with errors drawn by seed and name: the same for all checkpoints."],
+        [f"The host's own test, on {tested} with errors drawn by seed and name: the same for all checkpoints."],
         [Table(about, headings, rows)],
         [Picture(picture.read_bytes(), "metrics against severity, a panel for each kind of error", about)],
         {run: {key: in_one_line(value) for key, value in flatten(told).items()} for run, told in runs.items()},
         {f"begun {one['began']}": [one["command"]] for one in made},
         all_versions([one["versions"] for one in made]),
     )
-
-
-def amount(error: str, severity: float) -> str:
-    """Return a severity in the error's own unit."""
-    _, unit, strong = KINDS[error]
-    return f"{severity * strong:.3g} {unit}" if error != "together" else f"{severity:.3g}"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from plugins.common.files import atomic_write
-
-from .disturb import KINDS
+from ...common.files import atomic_write
+from .disturbance import KINDS
 from .report import Curve
 
 COLOURS = ("#555555", "#c8501e", "#1f77b4", "#2e8b57", "#8e44ad", "#b8860b", "#d6457a", "#17a2b8")
@@ -31,7 +30,7 @@ def plot(curves: Sequence[Curve], metrics: Sequence[str], path: Path, about: str
         row[0].set_ylabel(f"{metric}, %")
     for error, top, bottom in zip(errors, axes[0], axes[-1], strict=True):
         top.set_title(error, fontsize=11)
-        bottom.set_xlabel(KINDS[error][1], fontsize=9)
+        bottom.set_xlabel(KINDS[error].unit, fontsize=9)
         bottom.set_xlim(0)
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper left", ncols=min(4, len(names)), frameon=False, fontsize=10)
@@ -41,7 +40,7 @@ def plot(curves: Sequence[Curve], metrics: Sequence[str], path: Path, about: str
 
 
 def _line(ax, curve: Curve, metric: str, number: int) -> None:
-    strong = KINDS[curve.error][2]
+    strong = KINDS[curve.error].factor
     shown = [(strong * s, values[metric]) for s, values in curve.values.items() if metric in values]
     x, means = [s for s, _ in shown], [m.mean for _, m in shown]
     spread = [m.spread or 0.0 for _, m in shown]
