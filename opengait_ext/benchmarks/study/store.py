@@ -12,6 +12,7 @@ from plugins.common.settings import flatten
 from plugins.errors import KpstraError
 
 from ...settings.load import recipe
+from ..leaderboard import OpenGaitHost
 from .plan import Job
 from .table import Study
 
@@ -19,12 +20,7 @@ FORMAT = 1
 RUNS = "runs"
 METRICS = ("Rank-1", "mAP")
 MOVING = (  # what may differ between two calls: where things are, and how often they are said
-    "data_cfg.dataset_root",
-    "data_cfg.dataset_partition",
-    "data_cfg.num_workers",
-    "data_cfg.cache",
-    "trainer_cfg.log_iter",
-    "trainer_cfg.save_iter",
+    *OpenGaitHost.moving,
     "trainer_cfg.restore_hint",
     "trainer_cfg.save_name",
     "evaluator_cfg.restore_hint",
