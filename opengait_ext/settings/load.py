@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +16,29 @@ from plugins.errors import KpstraError
 
 from ..host.active import ActiveHost
 from ..host.find import Host
+from ..models import MODELS
 from .schema import check
 
+LOGGER = logging.getLogger(__name__)
 EXPONENT = re.compile(r"[+-]?\d+[eE][+-]?\d+")
 SECTIONS = "sections such as `data_cfg:` and `model_cfg:`"
 
 
 def load_settings(host: ActiveHost, config: str, overrides: Sequence[str], restore: int = 0) -> dict[str, Any]:
-    """Return the settings of a run.
+    """Return the settings of a run as :func:`read_settings` does; what is doubtful about them is a warning."""
+    settings, doubts = read_settings(host, config, overrides, restore)
+    for doubt in doubts:
+        LOGGER.warning(doubt)
+    return settings
+
+
+def read_settings(
+    host: ActiveHost, config: str, overrides: Sequence[str], restore: int = 0
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the settings of a run, and what is doubtful about them.
+
+    A key that the host only passes over is doubtful in a configuration of one of the host's models: OpenGait's own hold
+    some. On the command line, and for a model of this package, it is an error.
 
     Args:
         config: a path, or the name of a shipped configuration.
@@ -37,15 +53,21 @@ def load_settings(host: ActiveHost, config: str, overrides: Sequence[str], resto
     if not given:
         raise KpstraError(f"{path}: is empty; expected {SECTIONS}")
     defaults = read_yaml(host.root / "configs" / "default.yaml")
+    if not given.keys() & defaults.keys():
+        raise KpstraError(f"{path}: none of its keys is a section of a run ({', '.join(given)}); expected {SECTIONS}")
     settings = copy.deepcopy(defaults)
     host.utils.MergeCfgsDict(given, settings)
-    check(host, settings, defaults, str(path))
+    doubts = check(host, settings, defaults, str(path))
+    if doubts and settings["model_cfg"].get("model") in MODELS:
+        raise KpstraError(f"{path}: {doubts[0]}")
     for override in overrides:
         apply_override(settings, override)
-        check(host, settings, defaults, "command line")
+        if more := [doubt for doubt in check(host, settings, defaults, "command line") if doubt not in doubts]:
+            raise KpstraError(f"command line: {more[0]}")
     if restore:
         settings["trainer_cfg"]["restore_hint"] = settings["evaluator_cfg"]["restore_hint"] = restore
-    return settings
+    passed_on = f"{path}: passed on to the host, which leaves out what it does not know: {'; '.join(doubts)}"
+    return settings, [passed_on] if doubts else []
 
 
 def recipe(config: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -77,6 +99,11 @@ def resolve_paths(settings: dict, host: Host, phase: str) -> Path:
         The partition file. OpenGait's own ``./datasets/...`` partitions are also found in the host's folder.
     """
     data = settings["data_cfg"]
+    if isinstance(data, list):
+        raise KpstraError(
+            f"data_cfg: {len(data)} data sets: a run here has one; training over several is done by OpenGait's own "
+            "opengait/main.py, or with one of them as data_cfg"
+        )
     root = Path(data["dataset_root"])
     if not root.is_dir():
         raise KpstraError(
@@ -93,12 +120,19 @@ def resolve_paths(settings: dict, host: Host, phase: str) -> Path:
         )
     data["dataset_root"], data["dataset_partition"] = str(root.resolve()), str(partition.resolve())
     engine = settings["trainer_cfg" if phase == "train" else "evaluator_cfg"]
-    if isinstance(engine["restore_hint"], str):
-        checkpoint = Path(engine["restore_hint"])
-        if not checkpoint.is_file():
-            raise KpstraError(
-                f"restore_hint: {str(checkpoint)!r}: no such checkpoint. A warm start takes one of another run, such "
-                "as configs/opengait/deepgaitv2_2d_gait3d.yaml's; trainer_cfg.restore_hint=0 starts from scratch"
-            )
-        engine["restore_hint"] = str(checkpoint.resolve())
+    hint = engine["restore_hint"]
+    if isinstance(hint, list):
+        engine["restore_hint"] = [_checkpoint(one) for one in hint]
+    elif isinstance(hint, str):
+        engine["restore_hint"] = _checkpoint(hint)
     return partition.resolve()
+
+
+def _checkpoint(path: str) -> str:
+    """Return the absolute path of another run's checkpoint."""
+    if not Path(path).is_file():
+        raise KpstraError(
+            f"restore_hint: {path!r}: no such checkpoint. A warm start takes one of another run, such "
+            "as configs/opengait/deepgaitv2_2d_gait3d.yaml's; trainer_cfg.restore_hint=0 starts from scratch"
+        )
+    return str(Path(path).resolve())

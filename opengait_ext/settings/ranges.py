@@ -48,7 +48,7 @@ def check_ranges(settings: Mapping[str, Any], source: str) -> None:
             raise KpstraError(f"{source}: {key}: {value!r}: expected a number")
     for key, least in WHOLE.items():
         value, last = values.get(key), key.rpartition(".")[2]
-        is_path = last == "restore_hint" and isinstance(value, str)
+        is_path = last == "restore_hint" and _is_path(value, several=key.startswith("trainer_cfg"))
         if value is not None and not is_path and not _whole(value, least):
             raise KpstraError(f"{source}: {key}: {value!r}: expected a whole number of at least {least}")
         if not is_path and value is not None and value > MOST.get(last, math.inf):
@@ -70,6 +70,12 @@ def check_sampler(sampler: Mapping[str, Any], where: str) -> None:
     shortest, longest = sampler.get("frames_num_min", 1), sampler.get("frames_num_max", math.inf)
     if longest is not None and shortest is not None and longest < shortest:
         raise KpstraError(f"{where}.frames_num_max: {longest!r}: below frames_num_min {shortest!r}")
+
+
+def _is_path(value: Any, several: bool) -> bool:
+    """Whether it is a path, or where several may be restored one after another, a list of them."""
+    listed = several and isinstance(value, list) and value
+    return isinstance(value, str) or bool(listed and all(isinstance(one, str) for one in value))
 
 
 def _whole(value: Any, least: int) -> bool:

@@ -1,9 +1,13 @@
-"""What settings may say: the keys of the host's ``default.yaml``, those it reads besides, ours, and types."""
+"""What settings may say: the keys of the host's ``default.yaml``, those it reads besides, ours, and types.
+
+What the host passes over, an argument that a class does not take or a key of a section that nobody here knows, is a
+doubt: :func:`check` returns it, and :mod:`opengait_ext.settings.load` says or refuses it.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -39,13 +43,14 @@ BEYOND_DEFAULTS = {  # keys that OpenGait reads although its default.yaml does n
     "trainer_cfg": ("T_max_iter", "enable_bfloat16", "iteration_per_epoch", "joint_transform", "seed"),
 }
 SEVERAL_TYPES = {
-    "restore_hint": (int, str),
+    "restore_hint": (int, str, list),
     "batch_size": (int, list),
     "transform": (list, dict),
     "loss_cfg": (list, dict),
 }
 NOT_FOR = {"trainer_cfg": ("Sampler", "InferenceSampler"), "evaluator_cfg": ("Sampler",)}
 SAMPLE_TYPES = [f"{a}_{b}" for a in ("fixed", "unfixed", "all") for b in ("ordered", "unordered", "allordered")]
+NOT_SETTINGS = ("self", "params", "optimizer", "data", "dataset")  # arguments that the host gives
 NUMBERS = ("loss_term_weight", "margin", "scale", "eps")  # of losses
 TYPE_NAMES = {
     dict: "keys and values",
@@ -57,7 +62,7 @@ TYPE_NAMES = {
 }
 
 
-def check(host: ActiveHost, settings: Mapping[str, Any], defaults: Mapping[str, Any], source: str) -> None:
+def check(host: ActiveHost, settings: Mapping[str, Any], defaults: Mapping[str, Any], source: str) -> list[str]:
     """Check merged settings.
 
     Args:
@@ -66,40 +71,79 @@ def check(host: ActiveHost, settings: Mapping[str, Any], defaults: Mapping[str, 
         defaults: the host's ``default.yaml``.
         source: the file or option they come from, for the message.
 
+    Returns:
+        A sentence for each key that the host passes over, without the source.
+
     Raises:
-        KpstraError: unknown key, wrong type, unknown name of a class, or a value out of range.
+        KpstraError: unknown section, wrong type, unknown name of a class, or a value out of range.
     """
     if stray := TORCHREID & (settings.keys() - defaults.keys()):
         raise KpstraError(f"{source}: {min(stray)}: a section of torchreid's configurations; give one of OpenGait's")
     known_keys(settings, defaults, source)
-    same_types(settings, defaults, f"{source}: ")
-    for section in ("data_cfg", "evaluator_cfg", "trainer_cfg"):
-        known_keys(settings[section], [*defaults[section], *BEYOND_DEFAULTS[section]], f"{source}: {section}")
-        if "sampler" in settings[section]:
-            known_keys(settings[section]["sampler"], SAMPLER, f"{source}: {section}.sampler")
-    check_losses(host, settings["loss_cfg"], f"{source}: loss_cfg")
-    for section, key, module in (
-        ("optimizer_cfg", "solver", torch.optim),
-        ("scheduler_cfg", "scheduler", torch.optim.lr_scheduler),
-    ):
-        known = arguments(named(module, settings[section][key], f"{source}: {section}.{key}"))
-        known_keys(
-            settings[section], [*known, *defaults[section], *BEYOND_DEFAULTS.get(section, ())], f"{source}: {section}"
-        )
-    for section in ("trainer_cfg", "evaluator_cfg"):
-        build_joint_transform(settings[section].get("joint_transform"), f"{source}: {section}.joint_transform")
-        transforms = settings[section]["transform"]
-        for i, node in enumerate(transforms if isinstance(transforms, list) else [transforms]):
-            check_transform(host, node, f"{source}: {section}.transform.{i}")
+    with_one = {**settings, "data_cfg": data_sections(settings["data_cfg"], defaults["data_cfg"], source)[0]}
+    same_types(with_one, defaults, f"{source}: ")
     check_evaluation(host, settings["evaluator_cfg"]["eval_func"], f"{source}: evaluator_cfg.eval_func")
     for section in ("trainer_cfg", "evaluator_cfg"):
         sampler, where = settings[section]["sampler"], f"{source}: {section}.sampler"
         kinds = [name for name, cls in vars(host.samplers).items() if inspect.isclass(cls) and issubclass(cls, Sampler)]
         one_of(sampler["type"], [name for name in kinds if name not in NOT_FOR[section]], f"{where}.type")
         one_of(sampler["sample_type"], SAMPLE_TYPES, f"{where}.sample_type")
-    check_values(settings, source)
+        build_joint_transform(settings[section].get("joint_transform"), f"{source}: {section}.joint_transform")
+    doubts = [
+        *unknown_keys(host, settings, defaults),
+        *check_losses(host, settings["loss_cfg"], source),
+        *check_steps(settings, defaults, source),
+        *(
+            doubt
+            for section in ("trainer_cfg", "evaluator_cfg")
+            for doubt in check_transforms(host, settings[section]["transform"], source, f"{section}.transform")
+        ),
+    ]
+    check_values(with_one, source)
     check_model(settings["model_cfg"], source)
     check_rates(settings, source)
+    return doubts
+
+
+def data_sections(data: Any, defaults: Mapping[str, Any], source: str) -> list[Any]:
+    """Return ``data_cfg`` as a list: one data set, or each of several, as OpenGait's pretraining has them."""
+    if not isinstance(data, list):
+        return [data]
+    if not data or not all(isinstance(one, Mapping) for one in data):
+        raise KpstraError(f"{source}: data_cfg: {data!r:.100}: expected keys and values, or a list of such")
+    return [{**defaults, **one} for one in data]
+
+
+def unknown_keys(host: ActiveHost, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the sections of data, training and test hold that neither the host's defaults nor its classes know."""
+    several = isinstance(settings["data_cfg"], list)
+    for i, one in enumerate(settings["data_cfg"] if several else [settings["data_cfg"]]):
+        known = (*defaults["data_cfg"], *BEYOND_DEFAULTS["data_cfg"])
+        yield from unknown(one, known, f"data_cfg.{i}" if several else "data_cfg")
+    evaluation = getattr(host.evaluator, settings["evaluator_cfg"]["eval_func"])
+    options = {"trainer_cfg": (), "evaluator_cfg": arguments(evaluation)}
+    for section, more in options.items():
+        yield from unknown(settings[section], (*defaults[section], *BEYOND_DEFAULTS[section], *more), section)
+        sampler = settings[section]["sampler"]
+        known = (*SAMPLER, *arguments(getattr(host.samplers, sampler["type"])))
+        yield from unknown(sampler, known, f"{section}.sampler")
+
+
+def unknown(mapping: Mapping[str, Any], known: Sequence[str], where: str, of: str = "") -> Iterator[str]:
+    """Yield a sentence for each key of a section that is not known, with the nearest one that is."""
+    for key in mapping:
+        if key not in known:
+            yield f"{where}.{key}: {f'{of} has no such argument' if of else 'unknown key'}{nearest(key, known)}"
+
+
+def check_steps(settings: Mapping[str, Any], defaults: Mapping[str, Any], source: str) -> Iterator[str]:
+    """Refuse an unknown optimiser or schedule; yield the arguments that it does not take."""
+    for section, key, module in (
+        ("optimizer_cfg", "solver", torch.optim),
+        ("scheduler_cfg", "scheduler", torch.optim.lr_scheduler),
+    ):
+        known = arguments(named(module, settings[section][key], f"{source}: {section}.{key}"))
+        yield from unknown(settings[section], [*known, *defaults[section], *BEYOND_DEFAULTS.get(section, ())], section)
 
 
 def check_evaluation(host: ActiveHost, name: str, where: str) -> None:
@@ -142,34 +186,36 @@ def same_types(settings: Mapping, defaults: Mapping, where: str) -> None:
             same_types({**default, **value}, default, f"{where}{key}.")
 
 
-def check_losses(host: ActiveHost, losses: Sequence | Mapping, where: str) -> None:
-    """Refuse an unknown loss, or one with unknown arguments."""
+def check_losses(host: ActiveHost, losses: Sequence | Mapping, source: str) -> Iterator[str]:
+    """Refuse an unknown loss or one without a name; yield the arguments that it does not take."""
     for i, loss in enumerate([losses] if isinstance(losses, Mapping) else losses):
-        known_keys(loss, loss, f"{where}.{i}")
-        cls = named(host.losses, loss.get("type"), f"{where}.{i}.type")
-        known_keys(loss, [*arguments(cls), "type", "log_prefix", "gather_and_scale"], f"{where}.{i}")
+        where = f"loss_cfg.{i}"
+        known_keys(loss, loss, f"{source}: {where}")
+        cls = named(host.losses, loss.get("type"), f"{source}: {where}.type")
+        yield from unknown(loss, [*arguments(cls), "type", "log_prefix", "gather_and_scale"], where)
         if not isinstance(loss.get("log_prefix"), str) or not loss["log_prefix"]:
-            raise KpstraError(f"{where}.{i}.log_prefix: {loss.get('log_prefix')!r}: expected a name")
+            raise KpstraError(f"{source}: {where}.log_prefix: {loss.get('log_prefix')!r}: expected a name")
         for key, value in loss.items():
             if key in NUMBERS and (not isinstance(value, (int, float)) or isinstance(value, bool)):
-                raise KpstraError(f"{where}.{i}.{key}: {value!r}: expected a number")
+                raise KpstraError(f"{source}: {where}.{key}: {value!r}: expected a number")
 
 
-def check_transform(host: ActiveHost, node: Any, where: str) -> None:
-    """Refuse an unknown transform of one modality, or one with unknown arguments."""
+def check_transforms(host: ActiveHost, node: Any, source: str, where: str) -> Iterator[str]:
+    """Refuse an unknown transform; yield the arguments that one does not take. A list has one for each modality."""
+    if isinstance(node, list):
+        for i, one in enumerate(node):
+            yield from check_transforms(host, one, source, f"{where}.{i}")
+        return
     if not isinstance(node, Mapping) or "type" not in node:
-        raise KpstraError(f"{where}: {node!r}: expected a transform such as {{type: BaseSilTransform}}")
-    cls = named(host.transforms, node["type"], f"{where}.type")
-    for key in node:
-        if key != "type" and key not in arguments(cls):
-            raise KpstraError(f"{where}.{key}: {node['type']} has no such argument{nearest(key, arguments(cls))}")
-    for i, inner in enumerate(node.get("trf_cfg") or []):
-        check_transform(host, inner, f"{where}.trf_cfg.{i}")
+        raise KpstraError(f"{source}: {where}: {node!r}: expected a transform such as {{type: BaseSilTransform}}")
+    cls = named(host.transforms, node["type"], f"{source}: {where}.type")
+    yield from unknown(node, ["type", *arguments(cls)], where, node["type"])
+    yield from check_transforms(host, node.get("trf_cfg") or [], source, f"{where}.trf_cfg")
 
 
 def arguments(cls: Callable) -> list[str]:
-    """The settable arguments of a class."""
-    return [name for name in inspect.signature(cls).parameters if name not in ("self", "params", "optimizer")]
+    """The settable arguments of a class or function."""
+    return [name for name in inspect.signature(cls).parameters if name not in NOT_SETTINGS]
 
 
 def named(module: Any, name: Any, where: str) -> Callable:

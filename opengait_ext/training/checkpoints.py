@@ -83,11 +83,12 @@ class Checkpoints:
             torch.save(checkpoint, stream)
         self.record.write(iteration, path)
 
-    def resume_ckpt(self, restore_hint: int | str) -> None:
-        """Restore, by iteration from this run's own checkpoints, or from a path at iteration 0."""
+    def resume_ckpt(self, restore_hint: int | str | list[str]) -> None:
+        """Restore, by iteration from this run's own checkpoints, or at iteration 0 from a path or several."""
         if isinstance(restore_hint, int):
             self.iteration = restore_hint
-        self._load_ckpt(self._source(restore_hint))
+        for hint in restore_hint if isinstance(restore_hint, list) else [restore_hint]:
+            self._load_ckpt(self._source(hint))
 
     def _load_ckpt(self, save_name: str) -> None:
         """Load a checkpoint; with ``restore_ckpt_strict: false`` whatever fits by name and shape."""

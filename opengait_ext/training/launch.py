@@ -15,7 +15,7 @@ from plugins.common.memory import keep_freed_memory
 from plugins.errors import KpstraError, one_of
 
 from ..host.active import ActiveHost
-from ..settings.load import load_settings, resolve_paths
+from ..settings.load import read_settings, resolve_paths
 from .folder import go_on, training_folder
 from .hosted import hosted_class
 from .log import LOGGER, MetricsAsTable, close_log, table
@@ -57,7 +57,7 @@ def launch(run: Run) -> dict[str, float] | None:
         host, device = stack.enter_context(session(run.host, run.device))
         if device == "cpu":
             keep_freed_memory()
-        settings = load_settings(host, run.config, run.overrides, run.restore)
+        settings, doubts = read_settings(host, run.config, run.overrides, run.restore)
         if run.bfloat16:
             for section in ("trainer_cfg", "evaluator_cfg"):
                 settings[section]["enable_bfloat16"] = True
@@ -69,7 +69,7 @@ def launch(run: Run) -> dict[str, float] | None:
             found = stack.enter_context(training_folder(settings, goes_on=isinstance(hint, int) and hint > 0))
         notes += adapt(settings, device)
         stack.callback(close_log, host)
-        return execute(run, host, device, settings, notes, found)
+        return execute(run, host, device, settings, notes, [*doubts, *found])
 
 
 def execute(

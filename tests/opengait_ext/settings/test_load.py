@@ -94,7 +94,7 @@ MISTAKES = {
     "trainer_cfg.transform=[{type: BaseSilTransform, div: 1}]": "BaseSilTransform has no such argument",
     "trainer_cfg.joint_transform=[{type: Rotate}]": "trainer_cfg.joint_transform.0.type: 'Rotate' is not one of",
     "loss_cfg=[{type: TripletLos}]": "loss_cfg.0.type: 'TripletLos'.*'TripletLoss'",
-    "loss_cfg=[{type: TripletLoss, margn: 1}]": "loss_cfg.0.margn: unknown key.*'margin'",
+    "loss_cfg=[{type: TripletLoss, margn: 1, log_prefix: triplet}]": "loss_cfg.0.margn: unknown key.*'margin'",
 }
 
 

@@ -56,6 +56,20 @@ def test_what_does_not_fit_is_told_in_one_line(data):
     assert line.endswith("evaluator_cfg.restore_ckpt_strict: false takes over what fits") and "missing" not in line
 
 
+def test_a_warm_start_from_several_checkpoints(data, tmp_path):
+    """As OpenGait's GaitEdge takes one for each of its networks."""
+    whole = torch.load(checkpoint(data, 2))
+    halves = {part: {k: v for k, v in whole["model"].items() if ("transformer" in k) == part} for part in (True, False)}
+    for part, weights in halves.items():
+        torch.save({"model": weights}, tmp_path / f"{part}.pt")
+    hints = f"trainer_cfg.restore_hint=[{tmp_path}/True.pt, {tmp_path}/False.pt]"
+    options = "trainer_cfg.total_iter=1", "trainer_cfg.restore_ckpt_strict=false", "trainer_cfg.save_name=warm"
+    said = run(data, hints, *options).stderr
+    for part, weights in halves.items():
+        assert f"{part}.pt: {len(weights)} of the model's " in said
+    assert "no such checkpoint" in run(data, hints.replace("True", "Neither"), *options, expect=2).stderr
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [({"weights": {}}, "it has no `model`"), ({"model": [1]}, "it has no `model`"), ([1], "holds a list")],
