@@ -43,6 +43,8 @@ def check_datasets(cfg: CfgNode) -> None:
                 _check_market1501(root, key, cfg.market1501.use_500k_distractors)
             elif own.is_own(classes[name]):
                 own.check_source(root, name, key)
+                if cfg.test.visrank and own.layout_of(own.find_source(root, name)).contained:
+                    raise KpstraError(f"test.visrank: True: torchreid draws image files, and {name!r} is one file")
             else:
                 _check_folder(root, key, name, classes[name])
 

@@ -10,6 +10,8 @@ from yacs.config import CfgNode
 
 from plugins.errors import KpstraError
 
+from .splits import RANKING
+
 RERANK_NEIGHBOURS = 20  # of re-ranking, over queries and gallery together; the host's default
 
 
@@ -27,6 +29,10 @@ def check_galleries(cfg: CfgNode, datamanager) -> None:
         )
     for name in cfg.data.targets:
         query, gallery = datamanager.fetch_test_loaders(name)
+        protocol = getattr(datamanager.test_loader[name]["query"].dataset, "protocol", RANKING)
+        if protocol != RANKING:
+            print(f"Test on {name}: {len(query):,} images, {protocol}")
+            continue
         print(f"Test on {name}: {len(query):,} queries, {len(gallery):,} gallery images")
         lengths = ranked_lengths(query, gallery)
         if not lengths:

@@ -12,16 +12,17 @@ from PIL import Image
 from plugins.errors import KpstraError
 
 from ..host import torchreid
+from .faces.containers import open_image
 
 
 def read_image(path: str) -> Image.Image:
-    """Return an image in RGB, as the host's function of this name.
+    """Return an image in RGB, as the host's function of this name; also one in a file, such as ``train.rec/17``.
 
     Raises:
         KpstraError: missing, empty, truncated, damaged, of more than 8 bits a channel, or no image.
     """
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             return rgb(image)
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -44,3 +45,8 @@ def reading() -> Iterator[None]:
     """Let the host's data sets read by :func:`read_image`, also in workers that are forked in the block."""
     with patch.object(torchreid.data.datasets.dataset, "read_image", read_image):
         yield
+
+
+def read_contained() -> None:
+    """Let the host's data sets read by :func:`read_image` from now on: their images may lie in one file."""
+    torchreid.data.datasets.dataset.read_image = read_image

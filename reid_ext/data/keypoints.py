@@ -19,6 +19,7 @@ from plugins.keypoints.crops import joints_on_crops, warnings_of
 from plugins.keypoints.matching import ImageIndex
 
 from ..host import torchreid
+from .faces.containers import open_image
 from .placement import TrackedTransform
 
 LOOKED_AT = 512  # images
@@ -92,7 +93,7 @@ def size_of(image: str) -> tuple[int, int]:
         KpstraError: it cannot be read.
     """
     try:
-        with Image.open(image) as opened:
+        with open_image(image) as opened:
             return opened.height, opened.width
     except (OSError, SyntaxError, ValueError) as error:
         raise KpstraError(f"{image}: not a readable image ({error}); replace the file or remove it") from error

@@ -1,11 +1,12 @@
-"""A user's own images as a data set by name: a folder in Market-1501's naming, or a CSV.
+"""A user's own images as a data set by name: a folder in Market-1501's naming, a CSV, or a layout of faces.
 
 ``data.sources [my_people]`` is looked for under ``data.root``:
 
 - ``my_people/{bounding_box_train,query,bounding_box_test}/PPPP_cC*.jpg`` (or .png): person P, camera C; a person of -1
   is junk and left out;
 - ``my_people.csv`` with the columns ``path`` (from the CSV's folder), ``person``, ``camera`` and ``split``, which is
-  ``train``, ``query`` or ``gallery``; further columns are ignored.
+  ``train``, ``query`` or ``gallery``; further columns are ignored;
+- one of :data:`reid_ext.data.faces.layouts.LAYOUTS`.
 """
 
 from __future__ import annotations
@@ -14,33 +15,29 @@ import csv
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 from plugins.errors import KpstraError, nearest
 
 from ..host import torchreid
+from .faces.layouts import LAYOUTS as FACES
+from .images import read_contained
+from .splits import ACCURACY, RANKING, SPLITS, Image, Layout, empty, files_below, refuse
 
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
-SUFFIXES = (".jpg", ".jpeg", ".png")
 NAME = re.compile(r"(-?\d+)_c(\d+)")
 COLUMNS = ("path", "person", "camera", "split")
 JUNK, DISTRACTOR = "-1", "0"
 
 
-class Image(NamedTuple):
-    """One image: its file, and person and camera as its source names them."""
-
-    path: str
-    person: str
-    camera: str
-
-
 def find_source(root: Path, name: str) -> Path | None:
-    """Return ``root/name`` if it holds a split's folder, or ``root/name.csv``, or ``None``."""
-    folder, table = root / name, root / f"{name}.csv"
-    if any((folder / split).is_dir() for split in FOLDERS.values()):
-        return folder
-    return table if table.is_file() else None
+    """Return what holds a data set of this name, a file or folder, or ``None``."""
+    places = (root / name, *(root / f"{name}{suffix}" for suffix in (".csv", ".bin", ".lst")))
+    return next((place for place in places if any(layout.matches(place) for layout in LAYOUTS)), None)
+
+
+def layout_of(source: Path) -> Layout:
+    """Return the layout of what :func:`find_source` found."""
+    return next(layout for layout in LAYOUTS if layout.matches(source))
 
 
 def read_source(source: Path) -> dict[str, list[Image]]:
@@ -49,16 +46,15 @@ def read_source(source: Path) -> dict[str, list[Image]]:
     Raises:
         KpstraError: names the first file or row that tells no person and camera, and how many there are.
     """
-    return _read_folder(source) if source.is_dir() else _read_csv(source)
+    return layout_of(source).read(source)
 
 
 def _read_folder(folder: Path) -> dict[str, list[Image]]:
     splits = {}
     for split, name in FOLDERS.items():
-        files = sorted(path for path in (folder / name).glob("*") if path.suffix.lower() in SUFFIXES)
-        matches = {path: NAME.match(path.name) for path in files}
+        matches = {path: NAME.match(path.name) for path in files_below(folder / name)}
         expected = "does not begin with person and camera, such as 0002_c1_000451.jpg"
-        _refuse([f"{path}: its name {expected}" for path, match in matches.items() if not match])
+        refuse([f"{path}: its name {expected}" for path, match in matches.items() if not match])
         images = [Image(str(path), str(int(match[1])), match[2]) for path, match in matches.items()]
         splits[split] = [image for image in images if image.person != JUNK]
     return splits
@@ -77,8 +73,7 @@ def _read_csv(table: Path) -> dict[str, list[Image]]:
             rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise KpstraError(f"{table}: not readable as CSV in UTF-8: {error}") from error
-    splits: dict[str, list[Image]] = {split: [] for split in FOLDERS}
-    wrong = []
+    splits, wrong = empty(), []
     for line, row in rows:
         path, person, camera, split = ((row[column] or "").strip() for column in COLUMNS)
         file = table.parent / path
@@ -86,7 +81,7 @@ def _read_csv(table: Path) -> dict[str, list[Image]]:
             wrong.append(f"{table}: line {line}: {problem}")
         elif person != JUNK:
             splits[split].append(Image(str(file), person, camera))
-    _refuse(wrong)
+    refuse(wrong)
     return splits
 
 
@@ -94,15 +89,21 @@ def _row_problem(path: str, file: Path, person: str, camera: str, split: str) ->
     for column, value in zip(COLUMNS, (path, person, camera, split), strict=True):
         if not value:
             return f"{column} is empty"
-    if split not in FOLDERS:
-        return f"split: {split!r} is not one of {', '.join(FOLDERS)}{nearest(split, FOLDERS)}"
+    if split not in SPLITS:
+        return f"split: {split!r} is not one of {', '.join(SPLITS)}{nearest(split, SPLITS)}"
     return None if file.is_file() else f"path: {file}: no such file"
 
 
-def _refuse(wrong: list[str]) -> None:
-    if wrong:
-        more = f" (the first of {len(wrong)})" if len(wrong) > 1 else ""
-        raise KpstraError(f"{wrong[0]}{more}")
+LAYOUTS = (
+    Layout(
+        f"NAME/{FOLDERS['train']}",
+        lambda path: any((path / folder).is_dir() for folder in FOLDERS.values()),
+        _read_folder,
+        distractor=DISTRACTOR,
+    ),
+    Layout("NAME.csv", lambda path: path.suffix == ".csv" and path.is_file(), _read_csv),
+    *FACES,
+)
 
 
 def check_source(root: Path, name: str, key: str) -> None:
@@ -117,31 +118,40 @@ def check_source(root: Path, name: str, key: str) -> None:
     splits = read_source(source)
     for split in ("train",) if key == "data.sources" else ("query", "gallery"):
         if not splits[split]:
-            where = source / FOLDERS[split] if source.is_dir() else source
+            where = source / FOLDERS[split] if layout_of(source) is LAYOUTS[0] else source
             raise KpstraError(f"{key}: {name!r}: {where}: holds no {split} images")
-    tested = {image.person for image in splits["query"]} if key == "data.targets" else set()
+    ranked = key == "data.targets" and layout_of(source).protocol == RANKING
+    tested = {image.person for image in splits["query"]} if ranked else set()
     if shared := {image.person for image in splits["train"]} & tested:
         print(f"Note: {name}: {len(shared)} of {len(tested)} query people are trained on too: results will be too good")
 
 
 def missing_text(root: Path, name: str) -> str:
     """Return where a data set of that name was looked for."""
-    return f"neither {root / name}/{{{','.join(FOLDERS.values())}}} nor {root / name}.csv is there"
+    faces = ", ".join(layout.expected.replace("NAME", name) for layout in FACES)
+    own = f"neither {root / name}/{{{','.join(FOLDERS.values())}}} nor {root / name}.csv is there"
+    return f"{own}; nor faces: {faces}"
 
 
 class OwnImages(torchreid.data.ImageDataset):
-    """A data set of the user's own; its subclasses are named as it is."""
+    """A data set of the user's own; its subclasses are named as it is.
+
+    ``protocol`` says how a model is tested on it (:data:`reid_ext.data.splits.RANKING` and so on).
+    """
 
     _junk_pids = (int(JUNK),)
 
     def __init__(self, root: str = "", **kwargs) -> None:
         source = find_source(Path(root).expanduser().absolute(), type(self).__name__)
-        splits = read_source(source)
+        layout = layout_of(source)
+        splits, self.protocol = layout.read(source), layout.protocol
         cameras = _numbered(image.camera for images in splits.values() for image in images)
         trained = _numbered(image.person for image in splits["train"])
         tested = _numbered(image.person for split in ("query", "gallery") for image in splits[split])
-        if source.is_dir():
-            tested |= {DISTRACTOR: int(JUNK)}  # in the gallery, but nobody to train on with data.combineall
+        if layout.distractor is not None:
+            tested |= {layout.distractor: int(JUNK)}  # in the gallery, but nobody to train on with data.combineall
+        if layout.protocol == ACCURACY:  # classes, which are numbers, instead of people
+            trained = tested = {name: int(name) for name in {**trained, **tested}}
         train, query, gallery = (
             [(image.path, people[image.person], cameras[image.camera]) for image in splits[split]]
             for split, people in (("train", trained), ("query", tested), ("gallery", tested))
@@ -163,5 +173,11 @@ def is_own(dataset: object) -> bool:
 
 
 def register_source(name: str) -> None:
-    """Make ``name`` a data set of torchreid's, read under the root of the run that uses it."""
+    """Make ``name`` a data set of torchreid's, read under the root of the run that uses it.
+
+    Example:
+        >>> register_source("faces_emore")
+        >>> torchreid.data.ImageDataManager(root="data", sources="faces_emore", height=112, width=112)
+    """
+    read_contained()
     torchreid.data.register_image_dataset(name, type(name, (OwnImages,), {}))
