@@ -94,9 +94,7 @@ class TorchreidHost(Host):
 
     def versions(self) -> dict[str, str]:
         """Return the versions of packages, torchreid's as it calls itself."""
-        from ..host import torchreid
-
-        return {**installed(("Pillow", "tensorboard")), "torchreid": torchreid.__version__}
+        return versions()
 
     @staticmethod
     def complexities(rows: Sequence[Row]) -> list[Complexity]:
@@ -120,6 +118,13 @@ class TorchreidHost(Host):
             f" {train.optim} {train.lr:g}, {falls}",
             "ImageNet weights" if cfg.model.pretrained else "random weights",
         )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of packages, torchreid's as it calls itself."""
+    from ..host import torchreid
+
+    return {**installed(("Pillow", "tensorboard")), "torchreid": torchreid.__version__}
 
 
 def _set(row: Row) -> list[str]:

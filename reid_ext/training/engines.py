@@ -87,13 +87,14 @@ class CheckpointedEngine(FedEngine, WatchedEngine):
         advice = "check the settings of test, and the model"
         with preserved_rng(), reading(), host_call("test", advice, "test.batch_size"):
             rank1 = super().test(*args, save_dir=save_dir, **kwargs)
-        results = self._results()
+        results = self.results()
         print(results.table())
         if save_dir:
             print(f"Results: {results.write(save_dir)}")
         return rank1
 
-    def _results(self) -> Results:
+    def results(self) -> Results:
+        """Return what the last test measured."""
         device = device_name(self.use_gpu)
         if self._begun is None or self._test_only:
             return Results(self._metrics, device=device)
