@@ -14,9 +14,9 @@ from plugins.errors import KpstraError
 
 from ...training.session import choose_device, session
 from ..walkers import write
+from .pages import write_page
 from .people import make_arrays
 from .plan import Job, make_plan, ready, start_of
-from .report import write_page
 from .run import Place, settings_of
 from .store import Store
 from .table import Study, chosen, read_study

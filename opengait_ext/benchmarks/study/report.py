@@ -1,27 +1,23 @@
-"""The page of a study: what every row reached, what it gained over its control, and on what that was measured."""
+"""What a study found: what every row reached, what it gained over its control, and on what that was measured."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from plugins.benchmarks.statistics import LEAST_PAIRS, Difference, holm, paired
-from plugins.common.files import atomic_write
 
 from .plan import Job
-from .store import Store
 from .table import Row, Study, Test
 
-PAGE, PICTURE = "study.md", "study.png"
-CONCLUSION = re.compile(r"<!-- conclusion -->\n.*?<!-- /conclusion -->\n", re.DOTALL)
-PLACE = "<!-- conclusion -->\nTo be written.\n<!-- /conclusion -->\n"
+PICTURE = "study.png"
 LEVEL = 0.05
+ALT = "Differences of mAP to each row's control, with 95 % intervals"
 Runs = Mapping[Job, Mapping[str, Any]]
+Lines = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -38,29 +34,6 @@ class Comparison:
     def decided(self) -> bool:
         """Whether the corrected p is below 5 %."""
         return self.corrected is not None and self.corrected < LEVEL
-
-
-def write_page(folder: Path, study: Study, store: Store) -> None:
-    """Write ``study.md`` and ``study.png`` from the runs that are there; a conclusion written by hand stays."""
-    from .plot import plot
-
-    runs = {job: store.find(job) for job in jobs_there(store, study)}
-    found = comparisons(study, runs)
-    page = folder / PAGE
-    kept = CONCLUSION.search(page.read_text(encoding="utf-8")) if page.exists() else None
-    with atomic_write(page, "w") as stream:
-        stream.write(text(study, runs, found, kept[0] if kept else PLACE))
-    if found:
-        plot(study, found, folder / PICTURE)
-
-
-def jobs_there(store: Store, study: Study) -> list[Job]:
-    """Return the jobs of the table whose files are there, seed by seed."""
-    pattern = re.compile(rf"({'|'.join(r.name for r in study.rows)})-({'|'.join(study.trainings)})-(\d+)\.json")
-    named = [pattern.fullmatch(path.name) for path in store.folder.glob("*.json")]
-    jobs = {Job(found[1], found[2], int(found[3])) for found in named if found}
-    rows, trainings = [row.name for row in study.rows], list(study.trainings)
-    return sorted(jobs, key=lambda job: (job.seed, trainings.index(job.training), rows.index(job.row)))
 
 
 def comparisons(study: Study, runs: Runs, metric: str = "mAP") -> list[Comparison]:
@@ -93,38 +66,57 @@ def comparisons(study: Study, runs: Runs, metric: str = "mAP") -> list[Compariso
 
 def text(study: Study, runs: Runs, found: Sequence[Comparison], conclusion: str) -> str:
     """Return the page."""
-    walkers, tested = study.walkers, len(study.walkers.partition()["TEST_SET"])
     head = [
         f"# {study.title}",
-        f"Made by `opengait-ext study` from the runs in `runs/`, {date.today()}. {walkers.train} people to train on, "
-        f"{tested} others to test, {walkers.sequences} sequences of each; every test sequence is a probe against all "
-        f"others. mAP and rank-1 in percent, mean ± sample standard deviation over seeds. For each seed and training "
-        "the rows that start from a trained one share its weights, and all draw the same batches and augmentations.",
+        f"Made by `opengait-ext study` from the runs in `runs/`, {date.today()}. {about(study)}",
         "## What came out",
         conclusion.rstrip("\n"),
     ]
     if found:
-        number = sum(one.corrected is not None for one in found)
-        head += [
-            f"![Differences of mAP to each row's control, with 95 % intervals]({PICTURE})",
-            f"Differences of mAP between a row and its control of the same seed: mean, 95 % confidence interval "
-            f"(Student's t over seeds), and ● where p < {LEVEL:g} after Holm's correction for {number} comparisons. "
-            f"Fewer than {LEAST_PAIRS} pairs have no interval and decide nothing.",
-        ]
+        head += [f"![{ALT}]({PICTURE})", meaning(found)]
+    for title, lines in tables(study, runs, found).items():
+        head += [f"## {title}", _markdown(lines)]
+    return "\n\n".join([*head, "## Measured on", measured_on(study, runs)]) + "\n"
+
+
+def about(study: Study) -> str:
+    """Return on whom the networks were trained and tested."""
+    walkers, tested = study.walkers, len(study.walkers.partition()["TEST_SET"])
+    return (
+        f"{walkers.train} people to train on, {tested} others to test, {walkers.sequences} sequences of each; every "
+        "test sequence is a probe against all others. mAP and rank-1 in percent, mean ± sample standard deviation over "
+        "seeds. For each seed and training the rows that start from a trained one share its weights, and all draw the "
+        "same batches and augmentations."
+    )
+
+
+def meaning(found: Sequence[Comparison]) -> str:
+    """Return what a difference, its interval and its mark are."""
+    number = sum(one.corrected is not None for one in found)
+    return (
+        f"Differences of mAP between a row and its control of the same seed: mean, 95 % confidence interval "
+        f"(Student's t over seeds), and ● where p < {LEVEL:g} after Holm's correction for {number} comparisons. "
+        f"Fewer than {LEAST_PAIRS} pairs have no interval and decide nothing."
+    )
+
+
+def tables(study: Study, runs: Runs, found: Sequence[Comparison]) -> dict[str, Lines]:
+    """Return all tables by their titles, training by training."""
+    made = {}
     for training in study.trainings:
         here = {job: run for job, run in runs.items() if job.training == training}
         if not here:
             continue
-        compared = [one for one in found if one.training == training]
-        head += [f"## {training.capitalize()} training: mAP", table(study, here, "mAP")]
+        compared, name = [one for one in found if one.training == training], training.capitalize()
+        made[f"{name} training: mAP"] = table(study, here, "mAP")
         if compared:
-            head += [f"## {training.capitalize()} training: differences of mAP to the control", gains(study, compared)]
-        head += [f"## {training.capitalize()} training: rank-1", table(study, here, "Rank-1")]
-    return "\n\n".join([*head, "## Measured on", measured_on(study, runs)]) + "\n"
+            made[f"{name} training: differences of mAP to the control"] = gains(study, compared)
+        made[f"{name} training: rank-1"] = table(study, here, "Rank-1")
+    return made
 
 
-def table(study: Study, runs: Runs, metric: str) -> str:
-    """Return a metric of all rows under all tests."""
+def table(study: Study, runs: Runs, metric: str) -> Lines:
+    """Return a metric of all rows under all tests, headings first."""
     tests = [test for test in study.tests if any(test.name in run["tests"] for run in runs.values())]
     lines = [["row", *(test.label for test in tests), "% of B by images", "seeds"]]
     for row in study.rows:
@@ -133,11 +125,11 @@ def table(study: Study, runs: Runs, metric: str) -> str:
             cells = [_spread([run["tests"][t.name][metric] for run in mine if t.name in run["tests"]]) for t in tests]
             shares = [100 * run["image_share"] for run in mine if run["image_share"] is not None]
             lines.append([row.label, *cells, _spread(shares) if shares else "", str(len(mine))])
-    return _markdown(lines)
+    return lines
 
 
-def gains(study: Study, found: Sequence[Comparison]) -> str:
-    """Return the differences of a training's rows to their controls."""
+def gains(study: Study, found: Sequence[Comparison]) -> Lines:
+    """Return the differences of a training's rows to their controls, headings first."""
     tests = [test for test in study.tests if any(one.test == test.name for one in found)]
     lines = [["row", "control", *(test.label for test in tests), "pairs"]]
     for row in study.rows:
@@ -147,7 +139,7 @@ def gains(study: Study, found: Sequence[Comparison]) -> str:
             control = study.row(row.control).label
             cells = [_gain(mine.get(test.name)) for test in tests]
             lines.append([row.label, control, *cells, " to ".join(map(str, {pairs[0]: 0, pairs[-1]: 0}))])
-    return _markdown(lines)
+    return lines
 
 
 def measured_on(study: Study, runs: Runs) -> str:
@@ -189,6 +181,6 @@ def _gain(one: Comparison | None) -> str:
     return f"{one.difference.mean:+.1f} [{low:+.1f}, {high:+.1f}]{' ●' if one.decided else ''}"
 
 
-def _markdown(lines: Sequence[Sequence[str]]) -> str:
+def _markdown(lines: Lines) -> str:
     rows = [f"| {' | '.join(line)} |" for line in lines]
     return "\n".join([rows[0], f"|{' --- |' * len(lines[0])}", *rows[1:]])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEMPLATE, UNKNOWN = "page.html", "not recorded"
-SPREAD = r"( ± [\d.]+| \([+-][\d.]+ to [+-][\d.]+\))?"
+SPREAD = r"( ± [\d.]+| \([+-][\d.]+ to [+-][\d.]+\)| \[[+-][\d.]+, [+-][\d.]+\])?"
 NUMBER = re.compile(rf"[+-]?\d[\d.]*{SPREAD}( \W)?")  # also with spread or interval, and with a mark after it
 
 

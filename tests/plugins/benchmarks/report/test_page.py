@@ -33,7 +33,7 @@ def written(tmp_path_factory):
 
 def test_everything_stands_on_the_page(written):
     page = read_page(written)
-    assert page.headings == ["Results of A & B", "Results", "Curves", "Settings", "Command lines", "Versions"]
+    assert page.headings == ["Results of A & B", "Results", "Pictures", "Settings", "Command lines", "Versions"]
     assert page.tables["results"] == [[["model", "mAP"], *ROWS]]
     differing, same = page.tables["settings"]
     assert differing == [["setting", "A", "C"], ["seed", "0, 1", "0"], ["only", "x", ""]]
