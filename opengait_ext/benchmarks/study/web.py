@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from plugins.benchmarks.report import Page, Picture, Table, all_versions
@@ -18,10 +19,11 @@ def web_page(study: Study, runs: Runs, found: Sequence[Comparison], picture: Pat
     settings = {}
     for job, run in runs.items():  # of a row's first run: those of others differ in the seed
         settings.setdefault(study.row(job.row).label, {key: str(value) for key, value in run["settings"].items()})
+    shown = [Table(title, lines[0], lines[1:]) for title, lines in tables(study, runs, found).items()]
     return Page(
         study.title,
-        [about(study), *measured],
-        [Table(title, lines[0], lines[1:]) for title, lines in tables(study, runs, found).items()],
+        [about(study)],
+        [*shown[:-1], *(replace(last, notes=measured) for last in shown[-1:])],
         pictures,
         settings,
         {"Every run, and the page": ["opengait-ext study", "opengait-ext study --page"]},
