@@ -89,8 +89,21 @@ def _where() -> dict[str, Any]:
 
 
 def scalars(results: Mapping[str, Any] | None) -> dict[str, float]:
-    """Return an evaluation's metrics that are numbers by short names, ``mAP`` for ``scalar/test_accuracy/mAP``."""
-    return {_short(name): float(value) for name, value in (results or {}).items() if np.ndim(value) == 0}
+    """Return an evaluation's metrics as numbers by short names, ``mAP`` for ``scalar/test_accuracy/mAP``.
+
+    A matrix of view pairs, probes by gallery, gives two: the mean of all, ``CL, all views``, and without those of one
+    view, ``CL, other views``.
+    """
+    numbers: dict[str, float] = {}
+    for name, value in (results or {}).items():
+        shape = np.shape(value)
+        if not shape:
+            numbers[_short(name)] = float(value)
+        elif len(shape) == 2 and shape[0] == shape[1] > 1:
+            rates, same = np.asarray(value, float), np.eye(len(value), dtype=bool)
+            numbers[f"{_short(name)}, all views"] = float(rates.mean())
+            numbers[f"{_short(name)}, other views"] = float(rates[~same].mean())
+    return numbers
 
 
 def _short(name: str) -> str:

@@ -74,7 +74,8 @@ def test_resuming(embedded, cfgs):
     with pytest.raises(ValueError, match="batch_size: 4: a test takes one sequence"):
         cls.run_test(tester)
     cfgs["evaluator_cfg"]["sampler"]["batch_size"] = 1
-    with pytest.raises(ValueError, match="'evaluate_indoor_dataset' is not in"):
+    cfgs["evaluator_cfg"]["eval_func"] = "HID_submission"
+    with pytest.raises(ValueError, match="'HID_submission' is not in"):
         cls.run_test(tester)
     features = tester.inference(0)["embeddings"]
     assert features.shape == (4, 4, 16) and np.allclose(features[0], features[1])

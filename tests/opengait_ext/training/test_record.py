@@ -40,3 +40,9 @@ def test_damaged(tmp_path, content):
 def test_names():
     results = {"scalar/test_accuracy/NM@R1": 1, "scalar/test_accuracy/": 2.0, "scalar/test_f1/": 3, "scalar/x": [1, 2]}
     assert scalars(results) == {"NM@R1": 1.0, "accuracy": 2.0, "f1": 3.0} and scalars(None) == {}
+
+
+def test_a_matrix_of_views():
+    """Two means, each by a name that says which: with the pairs of one view, and without."""
+    results = {"scalar/test_accuracy/CL": [[90, 30], [20, 80]], "scalar/test_accuracy/UP": [[5]]}
+    assert scalars(results) == {"CL, all views": 55.0, "CL, other views": 25.0}
