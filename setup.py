@@ -41,6 +41,7 @@ setup(
             "tensorboard",
             "tqdm",
             "timm",
+            "scikit-learn>=1.3,<2",
             "matplotlib",
             "jinja2>=3.1",
             *TORCHREID_NEEDS,

@@ -1,0 +1,1 @@
+"""How faces are tested: protocols on the features of a trained network."""
