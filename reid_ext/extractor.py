@@ -3,7 +3,8 @@
 >>> extractor = FeatureExtractor("resnet50_stra", "log/resnet50_stra/model/model.pth.tar-100")
 >>> features = extractor(["a.jpg", "b.jpg"])                                                # (2, 512)
 
-A model that takes keypoints gets them in pixels of the images: ``extractor(images, keypoints)``, (B, 17, 3).
+A model that takes keypoints gets them in pixels of the images: ``extractor(images, keypoints)``, (B, 17, 3), or
+(B, 5, 3) for faces.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from torch import Tensor
 
 from plugins.common.devices import usable
 from plugins.errors import KpstraError, one_of
-from plugins.keypoints.joints import JOINTS, resized
+from plugins.keypoints.joints import resized
 
 from .data.images import read_image, rgb
 from .host import torchreid
 from .models import factory as models
-from .models.feed import KeypointFeed, takes_keypoints
+from .models.feed import KeypointFeed, joints_taken, takes_keypoints
 from .models.options import building
 from .training.weights import load_all_features
 
@@ -43,10 +44,11 @@ class FeatureExtractor(Host):
     Args:
         model_name: in torchreid's factory, ours or the host's.
         model_path: a checkpoint.
-        image_size: height and width.
+        image_size: height and width; ``None`` takes 256x128, 112x112 for faces and 44x44 for expressions.
         device: ``None`` takes CUDA where there is one.
         kprpe: what the ``kprpe`` settings of the training had that differs from the defaults.
-        more: other arguments of the host's extractor: ``pixel_mean``, ``pixel_std``, ``pixel_norm``, ``verbose``.
+        more: other arguments of the host's extractor: ``pixel_mean`` and ``pixel_std`` (ImageNet's, but for faces and
+            expressions those of :mod:`reid_ext.models.inputs`), ``pixel_norm``, ``verbose``.
 
     Raises:
         KpstraError: no such model or file, or weights of another model.
@@ -56,7 +58,7 @@ class FeatureExtractor(Host):
         self,
         model_name: str,
         model_path: str | Path,
-        image_size: tuple[int, int] = (256, 128),
+        image_size: tuple[int, int] | None = None,
         device: str | None = None,
         kprpe: Mapping[str, Any] | None = None,
         **more: Any,
@@ -65,13 +67,17 @@ class FeatureExtractor(Host):
         one_of(model_name, getattr(torchreid.models, "__model_factory"), "model_name")
         if not isinstance(model_path, (str, Path)) or not Path(model_path).is_file():
             raise KpstraError(f"{model_path}: no such checkpoint file")
+        images = models.input_of(model_name)
+        image_size = images.size if image_size is None else image_size
         if not isinstance(image_size, (tuple, list)) or len(image_size) != 2 or not all(map(_is_size, image_size)):
             raise KpstraError(f"image_size: {image_size!r}: expected (height, width) in pixels, such as (256, 128)")
         device = str(usable(device or "auto"))
         reading = patch.object(sys.modules[Host.__module__], "load_pretrained_weights", load_all_features)
         with reading, building(image_size, kprpe):
-            super().__init__(model_name, str(model_path), image_size, device=device, **{"verbose": False, **more})
+            more = {"verbose": False, "pixel_mean": [*images.mean], "pixel_std": [*images.std], **more}
+            super().__init__(model_name, str(model_path), image_size, device=device, **more)
         self._size = tuple(image_size)
+        self._taken = joints_taken(self.model)
         self._feed = KeypointFeed(self.model) if takes_keypoints(self.model) else None
 
     def __call__(self, input: Any, keypoints: Any = None) -> Tensor:
@@ -80,27 +86,31 @@ class FeatureExtractor(Host):
         Args:
             input: an image or a list of them: a path, a PIL image, or an RGB array (H, W, 3) uint8; or a tensor
                 (B, 3, H, W) or (3, H, W) that is normalised as the network's images are, of any size.
-            keypoints: for a model that takes some, (B, 17, 3): x, y in pixels of each image as it is given, before it
-                is resized, and score; all 0 where a joint is absent. (17, 3) for a single image.
+            keypoints: for a model that takes some, (B, L, 3): x, y in pixels of each image as it is given, before it
+                is resized, and score; all 0 where a joint is absent. (L, 3) for a single image.
 
         Raises:
             KpstraError: an unreadable image, another shape or type, values that cannot be right, or keypoints that are
                 missing or that the model does not take.
         """
         if (keypoints is None) != (self._feed is None):
-            takes = "takes no keypoints" if self._feed is None else "takes keypoints: give (B, 17, 3) beside the images"
+            takes = (
+                "takes no keypoints"
+                if self._feed is None
+                else f"takes keypoints: give (B, {self._taken}, 3) beside the images"
+            )
             raise KpstraError(f"FeatureExtractor: {type(self.model).__name__} {takes}")
         if isinstance(input, Tensor):
             images = self._checked(input)
             if keypoints is not None:
                 number = 1 if images.ndim == 3 else len(images)
-                self._feed.give(_joints(keypoints, [images.shape[-2:]] * number))
+                self._feed.give(_joints(keypoints, self._taken, [images.shape[-2:]] * number))
         else:
             images = [_array(image) for image in (input if isinstance(input, (list, tuple)) else [input])]
             if not images:
                 raise KpstraError("FeatureExtractor: no images given")
             if keypoints is not None:
-                self._feed.give(_joints(keypoints, [image.shape[:2] for image in images], self._size))
+                self._feed.give(_joints(keypoints, self._taken, [image.shape[:2] for image in images], self._size))
         return super().__call__(images)
 
     def _checked(self, images: Tensor) -> Tensor:
@@ -135,12 +145,12 @@ def _array(image: Any) -> np.ndarray:
     return image
 
 
-def _joints(keypoints: Any, sizes: list[tuple[int, int]], target: tuple[int, int] | None = None) -> Tensor:
-    """Return keypoints (B, 17, 3) of images of these sizes, in pixels of the images resized to ``target``."""
+def _joints(keypoints: Any, taken: int, sizes: list[tuple[int, int]], target: tuple[int, int] | None = None) -> Tensor:
+    """Return keypoints (B, L, 3) of images of these sizes, in pixels of the images resized to ``target``."""
     array = np.asarray(keypoints, np.float64)
     array = array[None] if array.ndim == 2 else array
-    if array.shape != (len(sizes), JOINTS, 3):
-        raise KpstraError(f"FeatureExtractor: keypoints {array.shape}: expected ({len(sizes)}, {JOINTS}, 3), as images")
+    if array.shape != (len(sizes), taken, 3):
+        raise KpstraError(f"FeatureExtractor: keypoints {array.shape}: expected ({len(sizes)}, {taken}, 3), as images")
     if not np.isfinite(array).all():
         raise KpstraError("FeatureExtractor: the keypoints hold values that are not finite")
     if target is not None:

@@ -15,32 +15,45 @@ class StRABottleneck(nn.Module):
     Args:
         inplanes: input channels.
         planes: StRA's channels C; the output has ``4 * planes``.
-        downsample: projection of the identity, where input and output channels differ.
+        downsample: projection of the identity, where input and output channels or sizes differ.
+        stride: of the first 1x1 convolution, as StRA itself keeps the size.
+        expands: ends with a 1x1 convolution to ``4 * planes``; without it (the paper's network for FER2013) the output
+            has ``planes``.
         **stra: arguments of :class:`StRAttention`.
     """
 
     expansion = 4
 
-    def __init__(self, inplanes: int, planes: int, downsample: nn.Module | None = None, **stra) -> None:
+    def __init__(
+        self,
+        inplanes: int,
+        planes: int,
+        downsample: nn.Module | None = None,
+        stride: int = 1,
+        expands: bool = True,
+        **stra,
+    ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inplanes, planes, 1, bias=False)
+        self.conv1 = nn.Conv2d(inplanes, planes, 1, stride, bias=False)
         self.bn1 = nn.BatchNorm2d(planes)
         self.conv2 = StRAttention(planes, **stra)
         self.bn2 = nn.BatchNorm2d(planes)
-        self.conv3 = nn.Conv2d(planes, planes * self.expansion, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(planes * self.expansion)
+        self.conv3 = nn.Conv2d(planes, planes * self.expansion, 1, bias=False) if expands else None
+        self.bn3 = nn.BatchNorm2d(planes * self.expansion) if expands else None
         self.relu = nn.ReLU(inplace=True)
         self.downsample = downsample
-        for layer in (self.conv1, self.conv3):
-            init_weights(layer)
+        init_weights(self.conv1)
+        if expands:
+            init_weights(self.conv3)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (B, inplanes, H, W) to (B, 4 planes, H, W) and the diversity loss (B,)."""
+        """Map (B, inplanes, H, W) to (B, 4 planes, H / stride, W / stride) and the diversity loss (B,)."""
         identity = x if self.downsample is None else self.downsample(x)
         out = self.relu(self.bn1(self.conv1(x)))
         out, diversity = self.conv2(out)
-        out = self.relu(self.bn2(out))
-        out = self.bn3(self.conv3(out))
+        out = self.bn2(out)
+        if self.conv3 is not None:
+            out = self.bn3(self.conv3(self.relu(out)))
         return self.relu(out + identity), diversity
 
 

@@ -148,7 +148,7 @@ def complexity(name: str, height: int = 256, width: int = 128, kprpe: Mapping[st
 
     from .. import register
     from ..host import torchreid
-    from ..models.feed import takes_keypoints
+    from ..models.feed import joints_taken, takes_keypoints
     from ..models.options import building
 
     register()
@@ -156,5 +156,8 @@ def complexity(name: str, height: int = 256, width: int = 128, kprpe: Mapping[st
         model = torchreid.models.build_model(name, 10, pretrained=False, use_gpu=False).eval()
     parameters = sum(p.numel() for key, p in model.named_parameters() if not key.startswith("classifier"))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(torch.zeros(1, 3, height, width), *([torch.zeros(1, 17, 3)] if takes_keypoints(model) else []))
+        model(
+            torch.zeros(1, 3, height, width),
+            *([torch.zeros(1, joints_taken(model), 3)] if takes_keypoints(model) else []),
+        )
     return Complexity(parameters, counter.get_total_flops() // 2)

@@ -51,7 +51,19 @@ def build_model(cfg: CfgNode, num_classes: int) -> nn.Module:
         source = cfg.stra.pretrained_path or True
         print_report(load_imagenet(model, name, source, cfg.stra.pretrained_last_stage).summary())
     check_layers(cfg, model)
+    note_normalisation(cfg)
     return model
+
+
+def note_normalisation(cfg: CfgNode) -> None:
+    """Tell where images for faces or expressions are normalised as nobody's weights for them are."""
+    images = factory.input_of(cfg.model.name)
+    values = zip((*cfg.data.norm_mean, *cfg.data.norm_std), (*images.mean, *images.std), strict=True)
+    if cfg.model.name in factory.FACE_MODELS and any(abs(given - usual) > 1e-3 for given, usual in values):
+        print(
+            f"Note: data.norm_mean {cfg.data.norm_mean}, data.norm_std {cfg.data.norm_std}: images of "
+            f"{cfg.model.name} have {list(images.mean)}, {list(images.std)} elsewhere"
+        )
 
 
 def check_layers(cfg: CfgNode, model: nn.Module) -> None:

@@ -11,6 +11,9 @@ from plugins.stra.layers import GroupedPointwiseConv2d
 
 from ..host import torchreid
 from ..training.console import print_report
+from .faces.resnets import EXPRESSION_RESNETS, FACE_RESNETS
+from .faces.transformers import FACE_TRANSFORMERS
+from .inputs import EXPRESSIONS, FACES, FACES_STRA, PEOPLE, Input
 from .networks import LastStrideMobileNetV2, LinearHeadResNet, NonLocalResNet, StRAMobileNetV2, StRAResNet
 from .pretrained import load_imagenet
 from .transformers import TRANSFORMERS
@@ -39,7 +42,9 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "resnet50_sasa_mode": partial(StRAResNet, operator="sasa"),
 }
 
-OURS: dict[str, Callable[..., nn.Module]] = {**MODELS, **TRANSFORMERS}
+INPUTS = ((FACE_TRANSFORMERS, FACES), (FACE_RESNETS, FACES_STRA), (EXPRESSION_RESNETS, EXPRESSIONS))
+FACE_MODELS = {**FACE_TRANSFORMERS, **FACE_RESNETS, **EXPRESSION_RESNETS}
+OURS: dict[str, Callable[..., nn.Module]] = {**MODELS, **TRANSFORMERS, **FACE_MODELS}
 
 
 def _build(
@@ -53,8 +58,14 @@ def _build(
 
 
 def with_joints(name: str) -> bool:
-    """Whether a model of :data:`TRANSFORMERS` takes keypoints."""
-    return name in TRANSFORMERS and TRANSFORMERS[name].func.takes_keypoints
+    """Whether a model takes keypoints."""
+    built = OURS.get(name)
+    return bool(getattr(getattr(built, "func", built), "takes_keypoints", False))
+
+
+def input_of(name: str) -> Input:
+    """Return the images that a model, also one of the host's, is for where nothing else is asked for."""
+    return next((images for names, images in INPUTS if name in names), PEOPLE)
 
 
 def register() -> None:

@@ -8,14 +8,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from .backbones import SIZE
-
 
 @dataclass(frozen=True)
 class Options:
-    """Size (height, width) of the images, and what differs from the defaults of ``kprpe``."""
+    """Size (height, width) of the images, ``None`` being the model's own, and what differs in ``kprpe``."""
 
-    size: tuple[int, int] = SIZE
+    size: tuple[int, int] | None = None
     kprpe: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -23,19 +21,19 @@ _CURRENT: ContextVar[Options] = ContextVar("options", default=Options())  # noqa
 
 
 def current() -> Options:
-    """Return the options that transformers are built with now."""
+    """Return the options that models are built with now."""
     return _CURRENT.get()
 
 
 @contextmanager
-def building(size: tuple[int, int] = SIZE, kprpe: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Let torchreid's factory build transformers for images of ``size`` and with ``kprpe`` in the block.
+def building(size: tuple[int, int] | None = None, kprpe: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Let torchreid's factory build models for images of ``size`` and with ``kprpe`` in the block.
 
     Example:
         >>> with building((384, 128), {"formulation": "nonlinear", "standardised": True, "grid": "image"}):
         ...     model = torchreid.models.build_model("swin_tiny_kprpe", 751, pretrained=False)
     """
-    before = _CURRENT.set(Options(tuple(size), dict(kprpe or {})))
+    before = _CURRENT.set(Options(size and tuple(size), dict(kprpe or {})))
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ from plugins.common.checkpoints import FitReport, fit
 from plugins.errors import KpstraError
 
 from ..training.checkpoints import load_checkpoint
+from .faces.transformers import FaceTransformer, load_pretrained
 from .networks import MOBILENET_STRA_BLOCKS
 from .transformer_weights import load_backbone
 from .transformers import ReidTransformer
@@ -40,6 +41,8 @@ def load_imagenet(model: nn.Module, name: str, source: bool | str | Path = True,
     """
     if isinstance(model, ReidTransformer):
         return load_backbone(model, source)
+    if isinstance(model, FaceTransformer):
+        return load_pretrained(model, source)
     weights, origin = _published(name) if source is True else (load_checkpoint(source), str(source))
     weights = weights.get("state_dict", weights)
     weights = {key.removeprefix("module."): value for key, value in weights.items()}
@@ -89,9 +92,9 @@ def _bottleneck(rest: str, expanded: bool) -> str:
 
 
 def _published(name: str) -> tuple[dict[str, Tensor], str]:
-    if name.startswith("mobilenetv2_x1_4"):
+    if name.startswith(("mobilenetv2_x1_4", "fer_")):
         raise KpstraError(
-            f"{name}: nobody publishes ImageNet weights of this width; set stra.pretrained_path (pretrained=PATH) to a "
+            f"{name}: nobody publishes ImageNet weights of it; set stra.pretrained_path (pretrained=PATH) to a "
             "local file, or model.pretrained False to train from scratch"
         )
     weights = (MobileNet_V2_Weights if name.startswith("mobilenet") else ResNet50_Weights).IMAGENET1K_V1
@@ -108,4 +111,5 @@ def _published(name: str) -> tuple[dict[str, Tensor], str]:
 def _replaced_blocks(name: str) -> tuple[str, ...]:
     if name.startswith("mobilenet"):
         return tuple(f"{stage}.{index}." for stage, index in MOBILENET_STRA_BLOCKS) if "_stra" in name else ()
-    return () if name in ("resnet50_conv", "resnet50_nonlocal") else ("layer4.",)
+    plain = ("resnet50_conv", "resnet50_nonlocal", "resnet50_face", "resnet50_face_ls2", "fer_resnet")
+    return () if name in plain else ("layer4.",)

@@ -9,17 +9,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from plugins.errors import KpstraError, one_of
+from plugins.errors import one_of
 from plugins.joint_inputs.heatmaps import joint_maps, widen
 from plugins.joint_inputs.pooling import JointPooling
 from plugins.joint_inputs.skeleton import draw_skeleton
 from plugins.keypoints.joints import JOINTS
-from plugins.kprpe import KPRPEHandle, inject_kprpe, normalise_keypoints
-from plugins.kprpe.keypoints import check_keypoints
+from plugins.kprpe import KPRPEHandle, inject_kprpe
 from plugins.kprpe.position.pose import MeanPose
 from plugins.kprpe.position.table import KEYPOINTS
 
-from .backbones import BACKBONES, build_backbone, features
+from .backbones import BACKBONES, SIZE, build_backbone, features
+from .joints import MeanPoseOfTables, checked_settings, joints_of
 from .networks import LOSSES
 from .options import current
 
@@ -47,7 +47,7 @@ class ReidTransformer(nn.Module):
         one_of(loss, LOSSES, "loss")
         super().__init__()
         self.loss, self.backbone_name = loss, backbone
-        self.backbone = build_backbone(backbone, current().size)
+        self.backbone = build_backbone(backbone, current().size or SIZE)
         self.feature_dim = self.backbone.num_features
         self.bottleneck = nn.BatchNorm1d(self.feature_dim)
         self.bottleneck.register_parameter("bias", None)  # the BNNeck has no shift; torchreid would thaw a frozen one
@@ -79,13 +79,7 @@ class JointTransformer(ReidTransformer):
 
     def __init__(self, num_classes: int, loss: str, backbone: str) -> None:
         super().__init__(num_classes, loss, backbone)
-        given = dict(current().kprpe)
-        unknown = [key for key in given if key not in self.settings]
-        if unknown:
-            raise KpstraError(
-                f"kprpe.{unknown[0]}: has no effect on this model, which knows {', '.join(self.settings)}"
-            )
-        self.use(given)
+        self.use(checked_settings(current().kprpe, self.settings))
 
     def use(self, kprpe: Mapping[str, Any]) -> None:
         """Build what takes the joints, as the settings say."""
@@ -99,15 +93,7 @@ class JointTransformer(ReidTransformer):
         Raises:
             KpstraError: keypoints of another shape, or values that cannot be right.
         """
-        if tuple(keypoints.shape) != (images.shape[0], JOINTS, 3):
-            raise KpstraError(
-                f"keypoints {tuple(keypoints.shape)}: expected {(images.shape[0], JOINTS, 3)}, x, y in pixels of the "
-                "images and score"
-            )
-        keypoints = keypoints.detach().float()
-        points, scores = normalise_keypoints(keypoints, images.shape[-2:]), keypoints[..., 2].clamp(0, 1)
-        if not torch.compiler.is_compiling():
-            check_keypoints(points, scores)
+        points, scores = joints_of(keypoints, images, JOINTS)
         if self.pose is not None:
             self.pose.warn_unless_set("the control needs the mean pose of the training set")
             points, scores = self.pose.mean.expand_as(points), torch.ones_like(scores)
@@ -131,7 +117,7 @@ class JointTransformer(ReidTransformer):
         return []
 
 
-class KPRPETransformer(JointTransformer):
+class KPRPETransformer(MeanPoseOfTables, JointTransformer):
     """KP-RPE in every attention, added to the pretrained positions; its tables start at zero.
 
     ``kprpe`` holds the fields of :class:`plugins.kprpe.KPRPEConfig`, ``mode`` being ``add`` by default, and
@@ -166,16 +152,6 @@ class KPRPETransformer(JointTransformer):
         """Run the backbone under the keypoints."""
         with self.kprpe.set_keypoints(points, scores if self.uses_confidence else None):
             return features(self.backbone, images)[0]
-
-    @property
-    def wants_pose(self) -> bool:
-        """Whether some table has no mean pose yet, and needs it."""
-        poses = [attention.kprpe.pose for attention in self.kprpe.attentions.values()]
-        return any(pose is not None and not int(pose.count) for pose in poses)
-
-    def fit_pose(self, points: Tensor, scores: Tensor) -> None:
-        """Give every table the mean pose."""
-        self.kprpe.fit_pose(points, scores)
 
     def undecayed(self) -> list[nn.Parameter]:
         """Return KP-RPE's parameters."""

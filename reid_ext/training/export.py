@@ -9,10 +9,9 @@ from typing import Any
 import torch
 
 from plugins.common.onnx import export_onnx
-from plugins.keypoints.joints import JOINTS
 
 from ..extractor import FeatureExtractor
-from ..models.feed import takes_keypoints
+from ..models.feed import joints_taken, takes_keypoints
 
 BATCHES = (2, 1, 3)  # traced on the first, compared on all
 
@@ -44,6 +43,6 @@ def export(
     first, *others = ({"images": torch.randn(n, 3, height, width, generator=chance)} for n in BATCHES)
     if takes_keypoints(network):
         for given in (first, *others):
-            shape = (len(given["images"]), JOINTS, 3)
+            shape = (len(given["images"]), joints_taken(network), 3)
             given["keypoints"] = torch.rand(shape, generator=chance) * torch.tensor([width, height, 1.0])
     return export_onnx(network, first, others, ("batch",), "features", output)

@@ -9,6 +9,7 @@ from torch import nn
 from plugins.common.checkpoints import FitReport, fit
 from plugins.errors import KpstraError, some
 
+from ..models.faces.transformers import reference_or_own
 from ..models.fitting import models_that_fit, models_that_take_all
 from .checkpoints import inner, load_checkpoint, weights_of
 from .console import print_report
@@ -17,7 +18,7 @@ from .console import print_report
 def load_weights(model: nn.Module, path: str | Path) -> FitReport:
     """Load what fits ``model`` by name and shape, as ``model.load_weights`` asks; print and return the report.
 
-    The authors' StRA checkpoints are recognised and renamed.
+    The authors' StRA and KP-RPE (CVLface) checkpoints are recognised and renamed.
 
     Raises:
         KpstraError: an unreadable file, or one of which nothing fits.
@@ -54,7 +55,7 @@ def load_all_features(model: nn.Module, path: str | Path) -> FitReport:
 
 
 def _fit(model: nn.Module, path: str | Path) -> FitReport:
-    weights, _ = weights_of(load_checkpoint(path), path)
+    weights = reference_or_own(inner(model), weights_of(load_checkpoint(path), path)[0])
     report = fit(weights, inner(model).state_dict(), path)
     inner(model).load_state_dict(report.weights, strict=False)
     return report

@@ -83,8 +83,8 @@ def test_the_plain_network_is_the_authors(vectors, weights, images):
 @pytest.mark.parametrize(("size", "kprpe", "count"), [
     ("small", None, 95_952_384),
     ("small", {}, 96_004_128),
-    ("base", None, 114_869_760),
-    ("base", {}, 115_076_736),
+    pytest.param("base", None, 114_869_760, marks=pytest.mark.slow),
+    pytest.param("base", {}, 115_076_736, marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_sizes_are_the_papers(size, kprpe, count):
     with torch.device("meta"):
