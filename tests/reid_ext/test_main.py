@@ -35,6 +35,7 @@ def test_trains_evaluates_and_tests(market_root, tmp_path, capsys):
     assert len(list((tmp_path / "test" / "visrank_market1501").iterdir())) == 15
 
 
+@pytest.mark.slow
 def test_triplet_loss_with_the_identity_sampler(market_root, tmp_path, capsys):
     triplet = ["loss.name", "triplet", "loss.triplet.weight_x", "1.0", "sampler.train_sampler", "RandomIdentitySampler"]
     assert main(arguments(market_root, tmp_path, "train.max_epoch", "1", "train.batch_size", "16", *triplet)) == 0

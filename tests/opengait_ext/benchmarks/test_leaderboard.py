@@ -199,6 +199,7 @@ def test_mistakes(data, tmp_path, more, message):
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_the_page_of_models(tmp_path):
     """No drift; after a change run `opengait-ext leaderboard models`. Small networks are counted again."""
     assert models_page.same_but_for_counting(OpenGaitHost, tmp_path)

@@ -122,6 +122,7 @@ def test_demo(tmp_path):
     assert {Path(path).name for path in paths} >= {"overlay.png", "bias.png", "summary"}
 
 
+@pytest.mark.slow
 def test_demo_outside_a_checkout(tmp_path):
     """Without the shipped data it renders walkers; the whole way is the same, from raw files to metrics."""
     options = ("--output", "out", "--host", "embedded", "--device", "cpu")

@@ -61,11 +61,13 @@ def test_resume_takes_the_last_whole_checkpoint(data):
     assert "Nothing to train: iteration 3 of 3" in done.stderr
 
 
+@pytest.mark.slow
 def test_resume_without_a_checkpoint_begins(data):
     done = run(data, "trainer_cfg.total_iter=1", "--resume", workdir="fresh")
     assert "--resume: no checkpoint yet" in done.stderr and checkpoint(data, 1, workdir="fresh").is_file()
 
 
+@pytest.mark.slow
 def test_checkpoints_of_unknown_settings_are_not_overwritten(data):
     run(data, "trainer_cfg.total_iter=1", workdir="unknown")
     path = checkpoint(data, 1, workdir="unknown")

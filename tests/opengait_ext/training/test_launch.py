@@ -45,7 +45,7 @@ def test_train_then_test(data, host):
 
 
 @pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_resume_is_exact(data, host, workers, request):
     """4 iterations, and 2 then 2 more in a new process with other workers, end with the same weights."""
     name = f"resume-{workers}-{host == OPENGAIT}"
@@ -57,6 +57,7 @@ def test_resume_is_exact(data, host, workers, request):
     assert not same_weights(checkpoint(data, 2, workdir=name), checkpoint(data, 4, workdir=name))
 
 
+@pytest.mark.slow
 def test_resume_is_exact_where_the_rates_fall_in_every_iteration(data):
     """With rates of their own for heads and trunk; the rates fall."""
     rates = (
@@ -75,6 +76,7 @@ def test_resume_is_exact_where_the_rates_fall_in_every_iteration(data):
     assert shares == pytest.approx([1, 0.853553, 0.5, 0.146447], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_torchrun(data):
     """Two processes as a user starts them train, and one logs."""
     python, *line = command(data, "trainer_cfg.total_iter=2", workdir="torchrun")

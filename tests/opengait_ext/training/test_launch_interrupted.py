@@ -44,6 +44,7 @@ def last(folder) -> int:
     return int(paths[-1].stem[-5:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", HOSTS)
 def test_kill_at_random_moments(data, host):
     """Kill twice; each time only whole checkpoints are there, and going on from the last ends bit for bit the same."""

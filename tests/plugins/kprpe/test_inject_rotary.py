@@ -118,6 +118,7 @@ def test_windows_are_the_explicit_softmax(shape, with_bias):
         torch.testing.assert_close(got[window], expected)
 
 
+@pytest.mark.slow
 def test_recomputation_and_compilation_see_the_same_rotation():
     network, handle, x, points = injected("timm vit", formulation="none", rotary="body")
     parameters = list(network.parameters())

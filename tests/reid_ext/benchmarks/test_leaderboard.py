@@ -134,6 +134,7 @@ def test_an_evaluation_in_between_is_no_result(tmp_path):
     assert result == Result({"mAP": 20.0, "Rank-1": 30.0}, path, 3723, "GPU")  # of the last target
 
 
+@pytest.mark.slow
 def test_a_trained_network_is_only_tested(finished, tmp_path):
     """Killed between the last epoch and its test."""
     table, results, _ = finished
@@ -162,6 +163,7 @@ def test_mistakes(table, tmp_path, capsys, more, message):
     assert message in errors and "Traceback" not in errors and not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_a_failed_run_does_not_stop_the_others(table, tmp_path):
     damaged = checkpoint(tmp_path / "reid" / "first" / "seed0", 1)
     damaged.parent.mkdir(parents=True)

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from reid_ext.__main__ import main
 
 
@@ -18,6 +20,7 @@ def test_the_demo_prints_what_the_engine_measured(tmp_path, capsys, monkeypatch,
     assert (tmp_path / "modes.png").is_file() and (tmp_path / "distribution.png").is_file()
 
 
+@pytest.mark.slow
 def test_outside_a_checkout_it_renders_walkers(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     short = ["train.max_epoch", "1", "data.height", "64", "data.width", "32", "use_gpu", "False"]

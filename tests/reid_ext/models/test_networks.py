@@ -14,6 +14,8 @@ from reid_ext.models.factory import MODELS
 from reid_ext.models.networks import DiversityOutputs, StRAResNet
 
 reid_ext.register()
+QUICK = ("resnet50_stra", "resnet50_conv", "mobilenetv2_x1_0_stra", "mobilenetv2_x1_0_ls1")
+MOST_SLOW = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
 
 
 # parameters in millions without the classifier, multiply-accumulates in G at 256x128 (None: not published)
@@ -75,7 +77,7 @@ def test_the_factory_lists_ours_beside_the_hosts(capsys):
     assert all(f"'{name}'" in listed for name in [*MODELS, "resnet50_fc512"])
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MOST_SLOW)
 def test_outputs_honour_the_hosts_contract(name):
     width = 1792 if "x1_4" in name else 1280 if "mobilenet" in name else 512
     x = torch.randn(2, 3, 64, 32)
@@ -141,7 +143,7 @@ def stub_data(batch):
 
 
 @pytest.mark.parametrize("loss", ["softmax", "triplet"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MOST_SLOW)
 def test_trains_one_step_through_the_hosts_unmodified_engine(name, loss):
     model = build(name, loss=loss)
     before = {key: p.detach().clone() for key, p in model.named_parameters()}

@@ -65,6 +65,7 @@ def test_it_begins_as_the_plain_network(backbone, kind):
         torch.testing.assert_close(model(images, keypoints), plain(images), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_real_swin_begins_as_the_plain_network_at_its_own_size():
     """swin_tiny at 256x128: its maps are no multiples of its windows."""
     plain, model = build("swin_tiny", backbones.SIZE), build("swin_tiny_kprpe", backbones.SIZE)

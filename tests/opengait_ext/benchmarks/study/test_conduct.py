@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from opengait_ext.__main__ import main
-from opengait_ext.benchmarks.study.report import PLACE
+from opengait_ext.benchmarks.study.pages import PLACE
 
 RECIPE = {
     "data_cfg.data_in_use": [True, True],

@@ -117,7 +117,7 @@ def test_another_size_is_refused(raw):
         run(raw, size=32)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_killed_run_goes_on(tmp_path, how):
     """Kill the run, several times, while it works on many sequences; nothing is broken, and the end is the same."""
     for kind in ("2D_Silhouettes", "2D_Poses"):
