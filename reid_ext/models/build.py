@@ -11,6 +11,7 @@ from ..host import torchreid
 from ..host_errors import host_call
 from ..settings.load import kprpe_settings
 from ..training.console import print_report
+from ..training.margins import MARGINS, give_margin
 from . import factory
 from .options import building
 from .pretrained import load_imagenet
@@ -38,10 +39,11 @@ def build_model(cfg: CfgNode, num_classes: int) -> nn.Module:
             f"kprpe.{next(iter(kprpe))}: has no effect on {name}; choose a model.name that takes keypoints"
         )
     pretrained = cfg.model.pretrained and not ours
+    loss = "softmax" if cfg.loss.name in MARGINS else cfg.loss.name
     with host_call(f"model.name {name}", "choose another model, or model.pretrained False"):
         try:
             with building((cfg.data.height, cfg.data.width), kprpe):
-                model = torchreid.models.build_model(name, num_classes, cfg.loss.name, pretrained, cfg.use_gpu)
+                model = torchreid.models.build_model(name, num_classes, loss, pretrained, cfg.use_gpu)
         except OSError as error:
             raise KpstraError(
                 f"model.name: {name}: torchreid cannot download its ImageNet weights ({error}); set "
@@ -50,6 +52,8 @@ def build_model(cfg: CfgNode, num_classes: int) -> nn.Module:
     if ours and (cfg.model.pretrained or cfg.stra.pretrained_path):
         source = cfg.stra.pretrained_path or True
         print_report(load_imagenet(model, name, source, cfg.stra.pretrained_last_stage).summary())
+    if cfg.loss.name in MARGINS:
+        give_margin(model, cfg.loss.name, **cfg.loss[cfg.loss.name])
     check_layers(cfg, model)
     note_normalisation(cfg)
     return model

@@ -14,6 +14,7 @@ from plugins.common.processes import MOST_WORKERS
 from plugins.common.settings import flatten, get_value, read_yaml, resolve_config
 from plugins.errors import KpstraError, nearest, one_of
 
+from ..training.margins import MARGINS
 from .schema import (
     AT_LEAST_ONE,
     BELOW_ONE,
@@ -195,6 +196,8 @@ def _check_together(cfg: CfgNode) -> None:
     triplet = cfg.loss.triplet
     if cfg.loss.name == "triplet" and triplet.weight_t == triplet.weight_x == 0:
         raise KpstraError("loss.triplet.weight_t, loss.triplet.weight_x: both 0: nothing would be trained; raise one")
+    if cfg.loss.name in MARGINS and cfg.data.type == "video":
+        raise KpstraError(f"loss.name: {cfg.loss.name}: margin losses are for images; set data.type image")
     if cfg.loss.name == "triplet" and triplet.weight_x == 0 and cfg.train.fixbase_epoch > 0:
         raise KpstraError(
             f"train.fixbase_epoch: {cfg.train.fixbase_epoch}: must be 0 while loss.triplet.weight_x is 0 "

@@ -17,7 +17,17 @@ BOUNDS = {
     "from 0, below 1": BELOW_ONE,
     "three numbers": THREE,
 }
-OURS = ("stra", "kprpe", "model.partial_weights", "data.keypoints", "data.keypoints_sources", "data.keypoints_targets")
+OURS = (
+    "stra",
+    "kprpe",
+    "model.partial_weights",
+    "data.keypoints",
+    "data.keypoints_sources",
+    "data.keypoints_targets",
+    "loss.adaface",
+    "loss.arcface",
+    "loss.cosface",
+)
 
 
 def setting_lines() -> list[str]:

@@ -10,6 +10,8 @@ from plugins.kprpe.position.rotary import ROTARY
 from plugins.kprpe.position.table import FORMULATIONS, KEYPOINTS
 from plugins.kprpe.position.windows import GRIDS
 
+from ..training.margins import MARGINS
+
 # Keys and defaults of torchreid's scripts/default_config.py; `use_gpu`, `stra` and what is marked are added.
 SCHEMA: dict[str, Any] = {
     "use_gpu": False,  # get_default_config sets it to whether CUDA is there
@@ -93,6 +95,9 @@ SCHEMA: dict[str, Any] = {
         "name": "softmax",
         "softmax": {"label_smooth": True},
         "triplet": {"margin": 0.3, "weight_t": 1.0, "weight_x": 0.0},
+        "adaface": {"margin": 0.4, "scale": 64.0, "h": 0.333, "t_alpha": 0.01},  # ours, as the next two
+        "arcface": {"margin": 0.5, "scale": 64.0},
+        "cosface": {"margin": 0.4, "scale": 64.0},
     },
     "test": {
         "batch_size": 100,
@@ -130,7 +135,7 @@ CHOICES = {
     "video.pooling_method": ("avg", "max"),
     "train.optim": ("adam", "amsgrad", "sgd", "rmsprop", "radam"),
     "train.lr_scheduler": ("single_step", "multi_step", "cosine"),
-    "loss.name": ("softmax", "triplet"),
+    "loss.name": ("softmax", "triplet", *MARGINS),
     "test.dist_metric": ("euclidean", "cosine"),
 }
 AT_LEAST_ONE = (
@@ -163,12 +168,13 @@ NOT_NEGATIVE = (
     "sgd.momentum",
     "rmsprop.alpha",
     "loss.triplet.margin",
+    *(f"loss.{name}.margin" for name in MARGINS),
     "loss.triplet.weight_t",
     "loss.triplet.weight_x",
     "test.start_eval",
 )
-POSITIVE = ("data.norm_std", "kprpe.ratio")
-BELOW_ONE = ("adam.beta1", "adam.beta2")
+POSITIVE = ("data.norm_std", "kprpe.ratio", "loss.adaface.h", *(f"loss.{name}.scale" for name in MARGINS))
+BELOW_ONE = ("adam.beta1", "adam.beta2", "loss.adaface.t_alpha")
 THREE = ("data.norm_mean", "data.norm_std")  # red, green and blue
 MAX_RANK = 50  # the host's CMC curve ends there
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from plugins.common.machine import device_name
-from plugins.errors import KpstraError
 
 from ..data.images import reading
 from ..host import torchreid
@@ -20,12 +18,14 @@ from ..models.networks import DiversityOutputs
 from .checkpoints import inner, save_checkpoint, training_state
 from .console import quiet
 from .fed import FedEngine
+from .margins import MARGINS
 from .numerics import WatchedEngine
 from .partners import check_partner, check_triplet_batch
 from .progress import first_batch_line
 from .ranking import ranking
 from .results import Results
 from .rng import preserved_rng
+from .steps import DiversityLoss, MarginLosses, SoftmaxLosses, TripletLosses
 
 
 class CheckpointedEngine(FedEngine, WatchedEngine):
@@ -129,58 +129,6 @@ class CheckpointedEngine(FedEngine, WatchedEngine):
                 save_checkpoint(state, Path(save_dir) / "model-best.pth.tar")
 
 
-class DiversityLoss:
-    """Add ``weight_d * mean(diversity)`` (StRA paper, appendix A) to the identity losses of a host's engine."""
-
-    def __init__(self, datamanager, model: nn.Module, *args, weight_d: float = 1.0, **kwargs) -> None:
-        if not isinstance(inner(model), DiversityOutputs):
-            raise KpstraError(f"{type(inner(model)).__name__} has no diversity loss: use torchreid's own engine")
-        super().__init__(datamanager, model, *args, **kwargs)
-        self.weight_d = weight_d
-
-    def forward_backward(self, data: dict) -> dict[str, float]:
-        """Train on one batch; return the total ``loss`` and each part by its host name, with ``loss_d`` and ``acc``."""
-        imgs, pids = self.parse_data_for_train(data)
-        if self.use_gpu:
-            imgs, pids = imgs.cuda(), pids.cuda()
-        with returning_diversity(self.model):
-            *outputs, diversity = self.model(imgs)
-        losses = self.identity_losses(outputs, pids)
-        losses["loss_d"] = (self.weight_d, diversity.mean())
-        loss = sum(weight * value for weight, value in losses.values())
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        accuracy = torchreid.metrics.accuracy(outputs[0], pids)[0].item()
-        parts = {name: value.item() for name, (_, value) in losses.items()}
-        return self.watched(data, {"loss": loss.item(), **parts, "acc": accuracy})
-
-
-class SoftmaxDiversity(DiversityLoss):
-    """Softmax loss + ``weight_d`` diversity loss, the paper's objective (weight 1.0 for re-identification)."""
-
-    def identity_losses(self, outputs: list[Tensor], pids: Tensor) -> dict[str, tuple[float, Tensor]]:
-        """Return name -> (weight, loss) of the host's softmax engines."""
-        return {"loss_x": (1.0, self.compute_loss(self.criterion, outputs[0], pids))}
-
-
-class TripletDiversity(DiversityLoss):
-    """Hard triplet loss + softmax loss + ``weight_d`` diversity loss."""
-
-    def identity_losses(self, outputs: list[Tensor], pids: Tensor) -> dict[str, tuple[float, Tensor]]:
-        """Return name -> (weight, loss) of the host's triplet engines; parts of weight 0 are left out."""
-        logits, features = outputs
-        parts = {
-            "loss_t": (self.weight_t, self.criterion_t, features),
-            "loss_x": (self.weight_x, self.criterion_x, logits),
-        }
-        return {
-            name: (weight, self.compute_loss(criterion, output, pids))
-            for name, (weight, criterion, output) in parts.items()
-            if weight > 0
-        }
-
-
 class SoftmaxEngine(CheckpointedEngine, torchreid.engine.ImageSoftmaxEngine):
     """torchreid's image softmax engine with checkpoints after every epoch."""
 
@@ -201,40 +149,38 @@ class VideoTripletEngine(CheckpointedEngine, torchreid.engine.VideoTripletEngine
     loss = "triplet"
 
 
-class StRASoftmaxEngine(SoftmaxDiversity, SoftmaxEngine):
+class StRASoftmaxEngine(DiversityLoss, SoftmaxLosses, SoftmaxEngine):
     """Image softmax engine with the diversity loss."""
 
 
-class StRATripletEngine(TripletDiversity, TripletEngine):
+class StRATripletEngine(DiversityLoss, TripletLosses, TripletEngine):
     """Image triplet engine with the diversity loss."""
 
 
-class StRAVideoSoftmaxEngine(SoftmaxDiversity, VideoSoftmaxEngine):
+class StRAVideoSoftmaxEngine(DiversityLoss, SoftmaxLosses, VideoSoftmaxEngine):
     """Video softmax engine with the diversity loss."""
 
 
-class StRAVideoTripletEngine(TripletDiversity, VideoTripletEngine):
+class StRAVideoTripletEngine(DiversityLoss, TripletLosses, VideoTripletEngine):
     """Video triplet engine with the diversity loss."""
+
+
+class MarginEngine(MarginLosses, SoftmaxEngine):
+    """Image engine of a model with a margin head: AdaFace, ArcFace or CosFace."""
+
+
+class StRAMarginEngine(DiversityLoss, MarginEngine):
+    """The same with the diversity loss."""
 
 
 # (data type, loss) -> engine for a network without and with a diversity loss
 ENGINES = {
     ("image", "softmax"): (SoftmaxEngine, StRASoftmaxEngine),
     ("image", "triplet"): (TripletEngine, StRATripletEngine),
+    **{("image", name): (MarginEngine, StRAMarginEngine) for name in MARGINS},
     ("video", "softmax"): (VideoSoftmaxEngine, StRAVideoSoftmaxEngine),
     ("video", "triplet"): (VideoTripletEngine, StRAVideoTripletEngine),
 }
-
-
-@contextmanager
-def returning_diversity(model: nn.Module) -> Iterator[None]:
-    """Let ``model`` (also inside DataParallel) end its training outputs with the diversity for one forward."""
-    network = inner(model)
-    network.return_diversity = True
-    try:
-        yield
-    finally:
-        network.return_diversity = False
 
 
 def build_engine(cfg: CfgNode, datamanager, model: nn.Module, optimizer, scheduler):

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from plugins.errors import KpstraError
+from plugins.errors import KpstraError, one_of
 
 SCALE = 64.0
 SMALLEST_NORM = 1e-8
@@ -160,3 +160,45 @@ class AdaFace(MarginHead):
 
 
 MARGINS: dict[str, type[MarginHead]] = {"adaface": AdaFace, "arcface": ArcFace, "cosface": CosFace}
+
+
+class MarginClassifier(nn.Module):
+    """A margin head in the place of a network's classifier.
+
+    Labels are not known inside the network: it passes features on, which become the training outputs, and the engine
+    calls ``head`` with them and the labels.
+    """
+
+    def __init__(self, head: MarginHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the features as they are."""
+        return features
+
+
+def give_margin(model: nn.Module, name: str, **settings: float) -> None:
+    """Put a margin head into a model of torchreid's factory that was built for ``softmax``.
+
+    Args:
+        model: its ``classifier`` is linear.
+        name: of :data:`MARGINS`.
+        settings: of the head, such as ``margin=0.4``.
+
+    Raises:
+        KpstraError: an unknown name, or a model without such a classifier.
+
+    Example:
+        >>> model = torchreid.models.build_model("vit_small_face", 10_572, pretrained=False)
+        >>> give_margin(model, "adaface")
+    """
+    one_of(name, MARGINS, "loss.name")
+    classifier = getattr(model, "classifier", None)
+    if not isinstance(classifier, nn.Linear):
+        raise KpstraError(
+            f"loss.name {name}: {type(model).__name__} has no linear layer named classifier to put a margin into; use "
+            "loss.name softmax, or another model"
+        )
+    head = MARGINS[name](classifier.in_features, classifier.out_features, **settings)
+    model.classifier = MarginClassifier(head).to(classifier.weight.device)

@@ -6,6 +6,8 @@ from torch import Tensor, nn
 
 from plugins.errors import KpstraError
 
+from .margins import MarginClassifier
+
 
 def check_partner(model: nn.Module, loss: str, people: int, engine: str) -> None:
     """Check that a model was built for an engine's loss and data.
@@ -16,16 +18,21 @@ def check_partner(model: nn.Module, loss: str, people: int, engine: str) -> None
     Raises:
         KpstraError: names both.
     """
-    built = getattr(model, "loss", loss)
-    if built in ("softmax", "triplet") and built != loss:
+    classifier = getattr(model, "classifier", None)
+    if isinstance(classifier, MarginClassifier) != (loss == "margin"):
+        needs, has = ("needs a", "none") if loss == "margin" else ("trains no", "one")
+        raise KpstraError(f"{engine}: {needs} margin head (give_margin), and this {type(model).__name__} has {has}")
+    wanted = "softmax" if loss == "margin" else loss
+    built = getattr(model, "loss", wanted)
+    if built in ("softmax", "triplet") and built != wanted:
         raise KpstraError(
-            f"{engine}: needs a model built with loss={loss!r}, but this {type(model).__name__} was built with "
+            f"{engine}: needs a model built with loss={wanted!r}, but this {type(model).__name__} was built with "
             f"loss={built!r}; build it again for this engine"
         )
-    classifier = getattr(model, "classifier", None)
-    if isinstance(classifier, nn.Linear) and classifier.out_features < people:
+    told_apart = classifier.head.classes if loss == "margin" else getattr(classifier, "out_features", people)
+    if told_apart < people:
         raise KpstraError(
-            f"{engine}: {type(model).__name__} tells {classifier.out_features} people apart, but the training data has "
+            f"{engine}: {type(model).__name__} tells {told_apart} people apart, but the training data has "
             f"{people}; build it with num_classes={people}"
         )
 

@@ -14,6 +14,7 @@ from reid_ext.models.transformers import TRANSFORMERS, KPRPETransformer
 from reid_ext.settings import load as config
 from reid_ext.settings import schema
 from reid_ext.settings.load import get_default_config, load_config
+from reid_ext.training.margins import MARGINS
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "reid"
 SHIPPED = sorted(path for path in CONFIGS.glob("*.yaml") if path.stem.startswith(("mobilenet", "resnet", "se_")))
@@ -38,7 +39,10 @@ def test_schema_is_upstreams(upstream):
     stra = {"stra.weight_d", "stra.pretrained_path", "stra.pretrained_last_stage"}
     keypoints = {"data.keypoints", "data.keypoints_sources", "data.keypoints_targets"}
     kprpe = {f"kprpe.{key}" for key in KPRPETransformer.settings}
-    assert added == {"use_gpu", "model.partial_weights", "train.save_freq", *stra, *kprpe, *keypoints}
+    margins = {f"loss.{name}.{key}" for name in MARGINS for key in ("margin", "scale")}
+    adaface = {"loss.adaface.h", "loss.adaface.t_alpha"}
+    own = {"use_gpu", "model.partial_weights", "train.save_freq"}
+    assert added == {*own, *stra, *kprpe, *keypoints, *margins, *adaface}
     assert {key: ours[key] for key in theirs} == theirs
 
 

@@ -25,8 +25,8 @@ def test_bounds_stand_beside_the_meaning():
     text = "\n".join(reference.setting_lines())
     assert "| `train.batch_size` | `32` | images in a batch; from 1 |" in text
     assert (
-        "| `loss.name` | `softmax` | cross entropy alone, or with the triplet loss; one of `softmax`, `triplet` |"
-        in text
+        "| `loss.name` | `softmax` | cross entropy alone, or with the triplet loss, or of a margin head (faces); "
+        "one of `softmax`, `triplet`, `adaface`, `arcface`, `cosface` |" in text
     )
 
 

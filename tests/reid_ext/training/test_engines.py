@@ -9,7 +9,8 @@ from torch import nn
 import reid_ext
 from plugins.errors import KpstraError
 from reid_ext.host import torchreid
-from reid_ext.training.engines import StRASoftmaxEngine, StRATripletEngine, returning_diversity
+from reid_ext.training.engines import StRASoftmaxEngine, StRATripletEngine
+from reid_ext.training.steps import returning_diversity
 
 reid_ext.register()
 BATCH = {"img": torch.randn(6, 3, 64, 32), "pid": torch.tensor([0, 0, 1, 1, 2, 2])}
