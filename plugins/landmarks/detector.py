@@ -101,9 +101,8 @@ class LandmarkDetector(RetinaFace):
 
     def detect(self, images: Tensor, padding: float = 0.0) -> Detection:
         """Return landmarks, score and box; arguments and errors as for a call."""
-        inputs = network_input(images, padding)
-        landmarks, score, box = self._merged(inputs)
-        return Detection(_in_image(landmarks, images.shape[2:], padding), score, box)
+        found = self.find(network_input(images, padding))
+        return found._replace(landmarks=in_image(found.landmarks, images.shape[2:], padding))
 
     def align(self, images: Tensor, padding: float = 0.0, size: int = ALIGNED) -> Aligned:
         """Return aligned faces; arguments as for a call.
@@ -114,18 +113,22 @@ class LandmarkDetector(RetinaFace):
             KpstraError: as for a call, or landmarks that are NaN, infinite or all the same.
         """
         inputs = network_input(images, padding)
-        landmarks, score, _ = self._merged(inputs)
-        thetas = similarity_thetas(landmarks)
-        return Aligned(warp(inputs, thetas, size), moved_landmarks(landmarks, thetas), thetas, score)
+        return align_found(inputs, self.find(inputs), size)
 
-    def _merged(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Landmarks, score and box of images (B, 3, 160, 160), in shares of them."""
+    def find(self, inputs: Tensor) -> Detection:
+        """Return what is found on :func:`network_input` (B, 3, 160, 160), landmarks in shares of it too."""
         boxes, classes, landmarks = self.regress(inputs.flip(1))  # RGB to BGR
         numbers = [decode_boxes(boxes, self.priors), classes, decode_landmarks(landmarks, self.priors)]
         numbers = torch.cat(numbers, 2)  # B, 1050, 16
         merged = (self.aggregator(numbers).softmax(1) * numbers).sum(1)
         box, classes, landmarks = merged.split([4, 2, 10], 1)
-        return landmarks.unflatten(1, (5, 2)), classes.softmax(1)[:, 1:], box
+        return Detection(landmarks.unflatten(1, (5, 2)), classes.softmax(1)[:, 1:], box)
+
+
+def align_found(inputs: Tensor, found: Detection, size: int = ALIGNED) -> Aligned:
+    """Return aligned faces of the network's inputs, on which ``found`` was found."""
+    thetas = similarity_thetas(found.landmarks)
+    return Aligned(warp(inputs, thetas, size), moved_landmarks(found.landmarks, thetas), thetas, found.score)
 
 
 def network_input(images: Tensor, padding: float = 0.0) -> Tensor:
@@ -149,8 +152,11 @@ def _halves(pixels: int) -> tuple[int, int]:
     return pixels // 2, pixels - pixels // 2
 
 
-def _in_image(landmarks: Tensor, size: torch.Size, padding: float) -> Tensor:
-    """Landmarks in shares of the images themselves; the margin is taken as its share, as the authors do."""
+def in_image(landmarks: Tensor, size: tuple[int, int], padding: float = 0.0) -> Tensor:
+    """Return landmarks (B, 5, 2) in shares of images of ``size`` (height, width), given those of the network's input.
+
+    The margin is taken as its share, not as its whole pixels, as the authors do.
+    """
     landmarks = (landmarks - 0.5) * (1 + 2 * padding) + 0.5
     height, width = size
     side = max(height, width)

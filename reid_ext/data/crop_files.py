@@ -21,17 +21,21 @@ SHOWN = 24  # crops in the picture
 HEIGHT = 256  # of a crop in the picture, at least nearly
 
 
-def images_below(folder: Path) -> list[str]:
+def images_below(folder: Path, option: str = "--images ") -> list[str]:
     """Return the image files of a folder and of those in it, in the order of their names.
+
+    Args:
+        folder: of the images.
+        option: what names the folder, before its path in messages.
 
     Raises:
         KpstraError: no such folder, or no images.
     """
     if not folder.is_dir():
-        raise KpstraError(f"--images {folder}: no such folder")
+        raise KpstraError(f"{option}{folder}: no such folder")
     images = sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not images:
-        raise KpstraError(f"--images {folder}: no {', '.join(SUFFIXES)} file in it")
+        raise KpstraError(f"{option}{folder}: no {', '.join(SUFFIXES)} file in it")
     return images
 
 
