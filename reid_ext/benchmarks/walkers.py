@@ -2,9 +2,9 @@
 
 ``<output>/market1501/Market-1501-v15.09.15/{bounding_box_train,query,bounding_box_test}/PPPP_cCsS_FFFFFF_NN.jpg`` holds
 128x64 crops. Each camera has its background, light and azimuth; people share clothes, so colours alone do not name
-them. Of each test identity one crop a camera is a query, the others are the gallery. ``walkers.json`` holds every
-setting: the same command writes the same bytes, a run that was stopped goes on, and other settings in the same folder
-are refused.
+them. Of each test identity one crop a camera is a query, the others are the gallery. ``keypoints.npz`` holds their
+joints, for ``data.keypoints``, and ``walkers.json`` every setting: the same command writes the same bytes, a run that
+was stopped goes on, and other settings in the same folder are refused.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from tqdm import tqdm
 from plugins.benchmarks.walkers import BODIES, Outfit, Scene, Sequence, render_colours, require_bodies
 from plugins.common.folders import claim, scratch
 from plugins.errors import KpstraError
+from plugins.keypoints import write as write_keypoints
 
 BASE = Path("market1501", "Market-1501-v15.09.15")
 TRAIN, QUERY, GALLERY = "bounding_box_train", "query", "bounding_box_test"
 CAMERAS, PEOPLE = 6, 1501  # the most that Market-1501's names allow for
+JOINTS = "keypoints.npz"
 RANKS = 20  # torchreid reports ranks up to this one
 QUALITY = 92  # of the JPEG files
 
@@ -68,7 +70,7 @@ class Settings:
             if is_so:
                 raise KpstraError(message)
         require_bodies(self.bodies)
-        self.crop(0, 0, 0)
+        self.render(0, 0, 0)
 
     def as_json(self) -> dict[str, Any]:
         """All settings, as ``walkers.json`` holds them; simple bodies are left out, as they once were."""
@@ -84,8 +86,8 @@ class Settings:
                 names[name] = (camera, number)
         return names
 
-    def crop(self, identity: int, camera: int, number: int) -> np.ndarray:
-        """Render a crop (128, 64, 3) uint8 RGB."""
+    def render(self, identity: int, camera: int, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Render a crop (128, 64, 3) uint8 RGB with its joints (17, 3): x, y in pixels, score."""
         person = int(np.random.default_rng([self.seed, 0, identity]).integers(2**31))
         rng = np.random.default_rng([self.seed, 1, identity, camera, number])
         azimuth = 180 * camera / self.cameras + 180 * int(rng.integers(2))
@@ -99,28 +101,35 @@ class Settings:
         place = self.seed * CAMERAS + camera
         scene = Scene.sample(int(rng.integers(2**31)), place, self.light)
         identity = BODIES[self.bodies].sample(person, self.spread)
-        return render_colours(identity, Outfit.sample(person), sequence, scene)[0][0]
+        crops, joints = render_colours(identity, Outfit.sample(person), sequence, scene)
+        return crops[0], joints[0]
 
 
 def write(output: Path, settings: Settings) -> int:
-    """Write all crops that are not there yet; return how many were written.
+    """Write all crops that are not there yet, and the joints of all; return how many crops were written.
 
     Raises:
         KpstraError: settings that make no sense, or a folder that holds something else.
     """
     settings.check()
-    written = 0
+    written, people = 0, {}
     with claim(output, settings.as_json(), record="walkers.json", alone=True), scratch(output) as partial:
         for folder in (TRAIN, QUERY, GALLERY):
             (output / BASE / folder).mkdir(parents=True, exist_ok=True)
         for identity in tqdm(range(settings.identities), unit="id", desc="walkers", dynamic_ncols=True):
             for name, (camera, number) in settings.files(identity).items():
                 path = output / BASE / name
-                if path.is_file():  # put in place whole
+                there = path.is_file()  # put in place whole
+                if there and (output / JOINTS).is_file():
                     continue
-                crop = cv2.cvtColor(settings.crop(identity, camera, number), cv2.COLOR_RGB2BGR)
-                data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+                crop, people[name] = settings.render(identity, camera, number)
+                if there:
+                    continue
+                picture = cv2.cvtColor(crop, cv2.COLOR_RGB2BGR)
+                data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
                 (partial / path.name).write_bytes(data)
                 os.replace(partial / path.name, path)
                 written += 1
+        if not (output / JOINTS).is_file():
+            write_keypoints(output / JOINTS, people)
     return written

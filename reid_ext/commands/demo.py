@@ -1,20 +1,24 @@
-"""Train, test and draw on the shipped pedestrians.
+"""Train, test and draw on the shipped pedestrians: StRA, and a small ViT with KP-RPE.
 
-In the top folder of a kpstra checkout the demo takes the nine real people that are there (tests/data/pets-mini);
-elsewhere it renders coloured walkers first.
+In the top folder of a kpstra checkout the demo takes the nine real people that are there (tests/data/pets-mini) with
+their joints; elsewhere it renders coloured walkers first.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from plugins.common.arguments import Parser
 
 from ..settings.options import UNDOTTED, opts
 
-CONFIG = "configs/reid/pets_mobilenetv2_stra.yaml"
+STRA, KPRPE = "configs/reid/pets_mobilenetv2_stra.yaml", "configs/reid/pets_vit_tiny_kprpe.yaml"
 RENDERED = {"identities": 12, "train": 4, "cameras": 3, "crops": 4}  # where no pedestrians are
+MARKET = Path("market1501", "Market-1501-v15.09.15")
+SHOWN = 4  # crops whose biases are drawn
 
 
 def add_arguments(parser: Parser) -> None:
@@ -24,45 +28,87 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train and test through torchreid, draw the mode maps, print metrics and paths."""
-    from ..host import torchreid
-    from ..models import factory as models
-    from ..pictures.mode_pictures import find_images, write_pictures
+    """Train and test through torchreid, draw mode maps and biases, print metrics and paths."""
+    stra = trained(STRA, args.output, args.output / "walkers", args.overrides)
+    kprpe = trained(KPRPE, args.output / "kprpe", args.output / "walkers", args.overrides)
+    told("StRA in torchreid", stra, mode_pictures(stra))
+    told("KP-RPE in torchreid", kprpe, bias_pictures(kprpe))
+    print(
+        "   (a few people and seconds of training: the numbers show that everything runs, not how good the methods are)"
+    )
+
+
+def trained(config: str, output: Path, rendered: Path, overrides: Sequence[str]) -> Any:
+    """Train and test as a configuration says, or go on with that; return the settings."""
     from ..settings.load import load_config
     from ..training.folder import last_checkpoint
-    from ..training.results import read_results
     from ..training.run import run as run_engine
+
+    cfg = load_config(config, opts([f"data.save_dir={output}", *overrides]))
+    if not Path(cfg.data.root).is_dir():
+        joints = render(rendered, cfg.data.root)
+        cfg.data.root, cfg.data.keypoints = str(rendered), str(joints) if cfg.data.keypoints else ""
+    run_engine(cfg, resume=last_checkpoint(output) is not None)
+    return cfg
+
+
+def model_of(cfg: Any) -> Any:
+    """Return the network of a finished training."""
+    from ..models.build import build_model
+    from ..training.folder import last_checkpoint
     from ..training.weights import load_weights
 
-    output = args.output
-    cfg = load_config(CONFIG, opts([f"data.save_dir={output}", *args.overrides]))
-    if not Path(cfg.data.root).is_dir():
-        cfg.data.root = str(render(output / "walkers", cfg.data.root))
-    run_engine(cfg, resume=last_checkpoint(output) is not None)
-    models.register()
-    weights = last_checkpoint(output)
-    model = torchreid.models.build_model(cfg.model.name, 1, pretrained=False, use_gpu=False)
-    load_weights(model, weights)
-    market = Path(cfg.data.root) / "market1501" / "Market-1501-v15.09.15"
-    crops = find_images([market / "bounding_box_test"])
-    pictures = write_pictures(model, crops, output, cfg.data.height, cfg.data.width)
-    trained = len(find_images([market / "bounding_box_train"]))
-    epochs = cfg.train.max_epoch
-    print(f"\n== StRA in torchreid: {cfg.model.name}, trained from scratch on {trained} crops for {epochs} epochs")
-    print(
-        "   (a few people and seconds of training: the numbers show that everything runs, not how good the method is)"
-    )
+    model = build_model(cfg, 1).eval()
+    load_weights(model, last_checkpoint(cfg.data.save_dir))
+    return model
+
+
+def mode_pictures(cfg: Any) -> dict[str, Path]:
+    """Draw what StRA's modes attend to."""
+    from ..pictures.mode_pictures import find_images, write_pictures
+
+    crops = find_images([Path(cfg.data.root) / MARKET / "bounding_box_test"])
+    output = Path(cfg.data.save_dir)
+    pictures = write_pictures(model_of(cfg), crops, output, cfg.data.height, cfg.data.width)
+    return {f"picture of {path.stem}": path for path in pictures}
+
+
+def bias_pictures(cfg: Any) -> dict[str, Path]:
+    """Draw gallery crops with their joints, and the biases that these make."""
+    from ..data.crop_files import draw_crops
+    from ..data.keypoints import CropKeypoints, find_keypoints
+    from ..pictures.bias import draw_biases
+
+    images = sorted(map(str, (Path(cfg.data.root) / MARKET / "bounding_box_test").glob("*.jpg")))
+    keypoints = CropKeypoints(find_keypoints(cfg.data.keypoints, images, "data.keypoints"))
+    there = [image for image in images if image in keypoints]
+    output, size = Path(cfg.data.save_dir), (cfg.data.height, cfg.data.width)
+    draw_crops(keypoints, there, output / "joints.png")
+    shown = [Path(image) for image in there[:: -(-len(there) // SHOWN)]]
+    biases = draw_biases(model_of(cfg), shown, keypoints, size, output / "bias.png")
+    return {"crops with joints": output / "joints.png", "biases under joints": biases}
+
+
+def told(title: str, cfg: Any, pictures: dict[str, Path]) -> None:
+    """Print what was measured and where it is."""
+    from ..pictures.mode_pictures import find_images
+    from ..training.folder import last_checkpoint
+    from ..training.results import read_results
+
+    number = len(find_images([Path(cfg.data.root) / MARKET / "bounding_box_train"]))
+    epochs, output = cfg.train.max_epoch, cfg.data.save_dir
+    print(f"\n== {title}: {cfg.model.name}, trained from scratch on {number} crops for {epochs} epochs")
     measured = next(iter(list(read_results(output).values())[-1].metrics.values()))
     print("   " + ", ".join(f"{name} {measured[name]:.1%}" for name in ("mAP", "Rank-1", "Rank-5", "Rank-10")))
-    for picture in pictures:
-        print(f"   picture      {picture}")
-    print(f"   checkpoint   {weights}\n   TensorBoard  tensorboard --logdir {output}")
+    where = {**pictures, "checkpoint": last_checkpoint(output), "TensorBoard": f"tensorboard --logdir {output}"}
+    for what, path in where.items():
+        print(f"   {what:<24}{path}")
 
 
 def render(output: Path, missing: str) -> Path:
-    """Render coloured walkers in Market-1501's layout and return their folder."""
-    from ..benchmarks.walkers import Settings, write
+    """Render coloured walkers in Market-1501's layout and return the file of their joints."""
+    from ..benchmarks.walkers import JOINTS, Settings, write
 
     print(f"{missing}: not here, as outside a kpstra checkout: rendered walkers take its place", flush=True)
     write(output, Settings(**RENDERED))
-    return output
+    return output / JOINTS

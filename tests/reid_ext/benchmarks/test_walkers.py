@@ -11,8 +11,9 @@ import programs
 import pytest
 from reid_data import arguments
 
+from plugins.keypoints import read
 from reid_ext.__main__ import main
-from reid_ext.benchmarks.walkers import BASE, GALLERY, QUERY, TRAIN
+from reid_ext.benchmarks.walkers import BASE, GALLERY, QUERY, TRAIN, Settings
 
 SMALL = ["--identities", "7", "--train", "3", "--cameras", "3", "--crops", "3"]
 
@@ -40,6 +41,18 @@ def test_layout(root):
     crop = cv2.imread(str(root / BASE / TRAIN / files[TRAIN][0]))
     assert crop.shape == (128, 64, 3) and crop.std() > 10
     assert json.loads((root / "walkers.json").read_text())["crops"] == 3
+
+
+def test_joints_are_those_of_the_crops(root):
+    """All crops have some; heads are above ankles, and nearly all joints lie on their crop."""
+    people = read(root / "keypoints.npz")
+    files = {path.relative_to(root / BASE).as_posix() for path in (root / BASE).rglob("*.jpg")}
+    assert set(people) == files
+    joints = np.stack([*people.values()])
+    assert (joints[:, 0, 1] < joints[:, 15:, 1].min(1)).all()
+    assert ((joints[..., :2] >= 0) & (joints[..., :2] < [64, 128])).all(2).mean() > 0.97
+    rendered = Settings(7, 3, 3, 3).render(3, 1, 2)[1]
+    np.testing.assert_array_equal(people[f"{GALLERY}/0004_c2s1_000002_00.jpg"], rendered)
 
 
 def test_cameras_differ_in_background(root):
