@@ -101,8 +101,8 @@ LAYOUTS = (
         _read_folder,
         distractor=DISTRACTOR,
     ),
-    Layout("NAME.csv", lambda path: path.suffix == ".csv" and path.is_file(), _read_csv),
     *FACES,
+    Layout("NAME.csv", lambda path: path.suffix == ".csv" and path.is_file(), _read_csv),
 )
 
 
@@ -136,7 +136,8 @@ def missing_text(root: Path, name: str) -> str:
 class OwnImages(torchreid.data.ImageDataset):
     """A data set of the user's own; its subclasses are named as it is.
 
-    ``protocol`` says how a model is tested on it (:data:`reid_ext.data.splits.RANKING` and so on).
+    ``protocol`` says how a model is tested on it (:data:`reid_ext.data.splits.RANKING` and so on), and ``truth`` holds
+    what that needs beside images and people.
     """
 
     _junk_pids = (int(JUNK),)
@@ -145,6 +146,7 @@ class OwnImages(torchreid.data.ImageDataset):
         source = find_source(Path(root).expanduser().absolute(), type(self).__name__)
         layout = layout_of(source)
         splits, self.protocol = layout.read(source), layout.protocol
+        self.truth = layout.truth and layout.truth(source)
         cameras = _numbered(image.camera for images in splits.values() for image in images)
         trained = _numbered(image.person for image in splits["train"])
         tested = _numbered(image.person for split in ("query", "gallery") for image in splits[split])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from plugins.errors import KpstraError
 
 SPLITS = ("train", "query", "gallery")
 SUFFIXES = (".jpg", ".jpeg", ".png")
-RANKING, VERIFICATION, ACCURACY = "ranking", "verification", "accuracy"  # how a model is tested on a data set
+# how a model is tested on a data set: torchreid's way, or one of reid_ext.evaluation's protocols
+RANKING, VERIFICATION, TEMPLATES = "ranking", "verification of pairs", "verification of templates"
+IDENTIFICATION, ACCURACY = "identification", "accuracy"
 
 
 class Image(NamedTuple):
@@ -22,12 +24,16 @@ class Image(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How a data set may lie: told by ``matches`` of a file or folder, read by ``read``, which gives every split."""
+    """How a data set may lie: told by ``matches`` of a file or folder, read by ``read``, which gives every split.
+
+    ``truth`` reads what a protocol needs beside images and people.
+    """
 
     expected: str  # for messages
     matches: Callable[[Path], bool]
     read: Callable[[Path], dict[str, list[Image]]]
     protocol: str = RANKING
+    truth: Callable[[Path], Any] | None = None
     distractor: str | None = None  # the person that is nobody's match
     contained: bool = False  # images lie in one file
 

@@ -16,9 +16,9 @@ NAMES = {True: "test.results.json", False: "train.results.json"}  # of a test al
 class Results:
     """One evaluation of all targets.
 
-    ``metrics`` holds mAP and ``Rank-<k>``, as fractions, by data set in the order of ``data.targets``; ``epoch`` is the
-    number of finished epochs (``None`` in a test alone), ``final`` whether they were all; ``seconds`` is what the
-    training took so far, tests included, and ``None`` where it was resumed.
+    ``metrics`` holds mAP and ``Rank-<k>``, or what a protocol of faces measures, as fractions, by data set in the order
+    of ``data.targets``; ``epoch`` is the number of finished epochs (``None`` in a test alone), ``final`` whether they
+    were all; ``seconds`` is what the training took so far, tests included, and ``None`` where it was resumed.
     """
 
     metrics: Mapping[str, Mapping[str, float]]
@@ -35,11 +35,13 @@ class Results:
 
     def table(self) -> str:
         """Return a line for each data set, in percent."""
-        columns = list(next(iter(self.metrics.values())))
+        columns = list(dict.fromkeys(name for values in self.metrics.values() for name in values))
         width = max(map(len, ("data set", *self.metrics)))
         lines = ["  ".join([f"{'data set':<{width}}", *(f"{column:>7}" for column in columns)])]
         for name, values in self.metrics.items():
-            lines.append("  ".join([f"{name:<{width}}", *(f"{values[column]:>7.1%}" for column in columns)]))
+            cells = (f"{values[c]:.1%}" if c in values else "" for c in columns)
+            filled = (f"{cell:>{max(7, len(c))}}" for c, cell in zip(columns, cells, strict=True))
+            lines.append("  ".join([f"{name:<{width}}", *filled]).rstrip())
         return "\n".join(lines)
 
 

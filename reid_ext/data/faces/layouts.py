@@ -9,10 +9,11 @@ from tqdm import tqdm
 
 from plugins.errors import KpstraError
 
-from ..splits import ACCURACY, VERIFICATION, Image, Layout, empty, files_below, refuse
+from ..splits import ACCURACY, IDENTIFICATION, TEMPLATES, VERIFICATION, Image, Layout, empty, files_below, refuse
 from .containers import contained
 from .expressions import EXPRESSIONS, USAGES, read_expressions
-from .pairs import read_bin
+from .ijb import IMAGES, MEMBERS, find_meta, read_templates
+from .pairs import is_table, read_bin, read_table
 from .records import open_records
 
 RECORDS, EXPRESSION_TABLE = "train.rec", "fer2013.csv"
@@ -38,6 +39,20 @@ def read_records(folder: Path) -> dict[str, list[Image]]:
 def read_pairs(path: Path) -> dict[str, list[Image]]:
     """Images of a ``.bin`` in their order, to verify; both splits, because torchreid wants both."""
     images = [Image(contained(path, row), "0", "0") for row in range(len(read_bin(str(path)).images))]
+    return empty() | {"query": images, "gallery": images}
+
+
+def read_pair_table(path: Path) -> dict[str, list[Image]]:
+    """Images of a CSV of pairs, as those of a ``.bin``."""
+    images = [Image(image, "0", "0") for image in read_table(path)[0]]
+    return empty() | {"query": images, "gallery": images}
+
+
+def read_ijb(folder: Path) -> dict[str, list[Image]]:
+    """Images of templates, to verify."""
+    there, names = {path.name for path in files_below(folder / IMAGES)}, read_templates(folder).names
+    refuse([f"{find_meta(folder, MEMBERS)}: {name}: not in {folder / IMAGES}" for name in names if name not in there])
+    images = [Image(str(folder / IMAGES / name), "0", "0") for name in names]
     return empty() | {"query": images, "gallery": images}
 
 
@@ -142,13 +157,33 @@ def _lines(path: Path, separator: str | None = None) -> Iterator[tuple[int, list
         raise KpstraError(f"{path}: cannot be read as text: {error}") from error
 
 
+def _tests(folder: Path) -> list[str]:
+    return [usage for usage in read_expressions(str(folder / EXPRESSION_TABLE)).usages if usage != USAGES[0]]
+
+
 LAYOUTS = (
     Layout(f"NAME/{RECORDS}", lambda path: (path / RECORDS).is_file(), read_records, contained=True),
-    Layout("NAME.bin", lambda path: path.suffix == ".bin" and path.is_file(), read_pairs, VERIFICATION, contained=True),
     Layout(
-        f"NAME/{EXPRESSION_TABLE}", lambda path: (path / EXPRESSION_TABLE).is_file(), read_fer, ACCURACY, contained=True
+        "NAME.bin",
+        lambda path: path.suffix == ".bin" and path.is_file(),
+        read_pairs,
+        VERIFICATION,
+        truth=lambda path: read_bin(str(path)).same,
+        contained=True,
     ),
-    Layout(f"NAME/{PROBE}", lambda path: (path / PROBE).is_dir(), read_tinyface, distractor=NOBODY),
+    Layout("NAME.csv of pairs", is_table, read_pair_table, VERIFICATION, truth=lambda path: read_table(path)[1]),
+    Layout(
+        f"NAME/meta/{MEMBERS}", lambda path: find_meta(path, MEMBERS) is not None, read_ijb, TEMPLATES, read_templates
+    ),
+    Layout(
+        f"NAME/{EXPRESSION_TABLE}",
+        lambda path: (path / EXPRESSION_TABLE).is_file(),
+        read_fer,
+        ACCURACY,
+        truth=_tests,
+        contained=True,
+    ),
+    Layout(f"NAME/{PROBE}", lambda path: (path / PROBE).is_dir(), read_tinyface, IDENTIFICATION, distractor=NOBODY),
     Layout(f"NAME/{CELEBA_PEOPLE}", lambda path: (path / CELEBA_PEOPLE).is_file(), read_celeba),
     Layout("NAME.lst", lambda path: path.suffix == ".lst" and path.is_file(), read_list),
     Layout("NAME/<identity>/<image>", _is_folders, read_folders),  # last: the others are folders too

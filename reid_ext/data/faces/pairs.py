@@ -1,15 +1,19 @@
-"""Pairs of faces for verification: InsightFace's ``.bin``, read without running code from it."""
+"""Pairs of faces for verification: InsightFace's ``.bin``, read without running code from it, and a CSV of images."""
 
 from __future__ import annotations
 
+import csv
 import math
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from plugins.common.unpickling import Array, ArrayUnpickler
 from plugins.errors import KpstraError
+
+COLUMNS = ("first", "second", "same")
 
 
 class Bin(NamedTuple):
@@ -74,3 +78,39 @@ def _encoded(image: bytes | np.ndarray) -> bytes | np.ndarray:
 
 def _kind(value: Any) -> str:
     return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else f"{value!r:.60}"
+
+
+def read_table(path: Path) -> tuple[list[str], np.ndarray]:
+    """Read a CSV of the columns ``first``, ``second``, paths from its folder, and ``same``, 1 or 0.
+
+    Returns:
+        Paths (2N) in the order of a ``.bin``, and whether a pair is of one person (N,).
+
+    Raises:
+        KpstraError: names the first line that is wrong.
+    """
+    images, same = [], []
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, skipinitialspace=True)
+            if missing := [column for column in COLUMNS if column not in (reader.fieldnames or ())]:
+                raise KpstraError(f"{path}: line 1: no column {', '.join(missing)}; expected {','.join(COLUMNS)}")
+            for row in reader:
+                pair = [path.parent / (row[column] or "").strip() for column in COLUMNS[:2]]
+                if gone := [str(image) for image in pair if not image.is_file()]:
+                    raise KpstraError(f"{path}: line {reader.line_num}: {gone[0]}: no such file")
+                if (row["same"] or "").strip() not in ("0", "1"):
+                    raise KpstraError(f"{path}: line {reader.line_num}: same: {row['same']!r:.40}: expected 1 or 0")
+                images += map(str, pair)
+                same.append(row["same"].strip() == "1")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise KpstraError(f"{path}: not readable as CSV in UTF-8: {error}") from error
+    return images, np.array(same, bool)
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a CSV whose first line begins with :data:`COLUMNS`."""
+    if path.suffix != ".csv" or not path.is_file():
+        return False
+    with open(path, encoding="utf-8-sig", errors="replace") as stream:
+        return [cell.strip() for cell in stream.readline().split(",")][:3] == [*COLUMNS]

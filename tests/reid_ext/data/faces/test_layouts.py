@@ -63,7 +63,7 @@ def test_records_and_their_keypoints_go_through_torchreid(tmp_path):
                 assert points[0][0] < points[2][0] < points[1][0]  # image-left stays left
     assert seen == {(6.0, 12.0), (5.0, 12.0)}  # as it is, and mirrored: 23 - 18
     tested = built.test_loader["ms1m/lfw"]["query"].dataset
-    assert (tested.protocol, len(tested)) == ("verification", 4)
+    assert (tested.protocol, tested.truth.tolist(), len(tested)) == ("verification of pairs", [True, False], 4)
 
 
 def test_pixels_are_those_of_the_records(tmp_path):
