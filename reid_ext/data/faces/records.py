@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -52,14 +53,11 @@ class Records:
         self.path, self.index = Path(path), Path(path).with_suffix(".idx")
         try:
             self._file = os.open(self.path, os.O_RDONLY)
+            weakref.finalize(self, os.close, self._file)
             self._size = os.fstat(self._file).st_size
         except OSError as error:
             raise KpstraError(f"{self.path}: cannot be read: {error.strerror}") from error
         self._places = self._read_index()
-
-    def __del__(self) -> None:
-        if hasattr(self, "_file"):
-            os.close(self._file)
 
     def _read_index(self) -> dict[int, int]:
         expected = "expected lines of a key, a tab and a place in the .rec"
