@@ -13,7 +13,10 @@ from ...errors import KpstraError
 from .host import Complexity, Host
 from .table import FOLDERS, Row, Section, read_table
 
-TABLES = ("leaderboard.yaml", "leaderboard_keypoints.yaml", "leaderboard_pets.yaml", "leaderboard_walkers.yaml")
+TABLES = tuple(
+    f"leaderboard{of}.yaml"
+    for of in ("", "_keypoints", "_pets", "_walkers", "_grew", "_oumvlp", "_casiab", "_sustech1k", "_ccpg")
+)
 DATA_FILE, DATA_KEYS = "data.yaml", ("configs", "name", "needed", "obtained")
 COLUMNS = ("configuration", "what it is", "model", "published", "training", "start", "parameters (M)", "MACs (G)")
 Count = Callable[[Sequence[Row]], Sequence[Complexity]]
