@@ -11,6 +11,7 @@ from plugins.kprpe.position.table import FORMULATIONS, KEYPOINTS
 from plugins.kprpe.position.windows import GRIDS
 
 from ..training.margins import MARGINS
+from ..training.optimisers import OPTIMISERS
 
 # Keys and defaults of torchreid's scripts/default_config.py; `use_gpu`, `stra` and what is marked are added.
 SCHEMA: dict[str, Any] = {
@@ -133,7 +134,7 @@ CHOICES = {
     "kprpe.mode": MODES,
     "video.sample_method": ("evenly", "random", "all"),
     "video.pooling_method": ("avg", "max"),
-    "train.optim": ("adam", "amsgrad", "sgd", "rmsprop", "radam"),
+    "train.optim": OPTIMISERS,
     "train.lr_scheduler": ("single_step", "multi_step", "cosine"),
     "loss.name": ("softmax", "triplet", *MARGINS),
     "test.dist_metric": ("euclidean", "cosine"),

@@ -26,6 +26,7 @@ from .checkpoints import load_checkpoint
 from .console import quiet, run_log
 from .engines import build_engine
 from .folder import claimed, found_text, last_checkpoint, last_whole_checkpoint, require_begun_with
+from .optimisers import build_optimizer
 from .poses import exempt_from_decay, fit_pose
 from .results import read_results
 from .resume import resume as restore
@@ -118,7 +119,7 @@ def prepare(cfg: CfgNode):
     if cfg.use_gpu:
         model = nn.DataParallel(model).cuda()
     with host_call("train.optim, train.lr_scheduler", "check the settings of train"):
-        optimizer = torchreid.optim.build_optimizer(model, **optimizer_kwargs(cfg))
+        optimizer = build_optimizer(model, **optimizer_kwargs(cfg))
         exempt_from_decay(optimizer, model)
         scheduler = torchreid.optim.build_lr_scheduler(optimizer, **scheduler_kwargs(cfg))
     with host_call(f"loss.name {cfg.loss.name}", "check the settings of loss"):

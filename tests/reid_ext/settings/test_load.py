@@ -5,11 +5,14 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from plugins.benchmarks.leaderboard import read_table
 from plugins.common.settings import flatten, read_yaml
 from plugins.errors import KpstraError
 from reid_ext.host import torchreid
+from reid_ext.models.build import note_normalisation
+from reid_ext.models.factory import input_of, with_joints
 from reid_ext.models.transformers import TRANSFORMERS, KPRPETransformer
 from reid_ext.settings import load as config
 from reid_ext.settings import schema
@@ -17,7 +20,12 @@ from reid_ext.settings.load import get_default_config, load_config
 from reid_ext.training.margins import MARGINS
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "reid"
-SHIPPED = sorted(path for path in CONFIGS.glob("*.yaml") if path.stem.startswith(("mobilenet", "resnet", "se_")))
+SHIPPED = sorted(
+    path
+    for path in CONFIGS.glob("*.yaml")
+    if path.stem.startswith(("mobilenet", "resnet", "se_")) and "_face" not in path.stem
+)
+FACES = sorted(path for path in CONFIGS.glob("*.yaml") if "_face" in path.stem or path.stem.startswith("fer_"))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +73,7 @@ def test_host_arguments_are_upstreams(upstream):
 
 
 def test_choices_are_the_hosts():
-    assert set(schema.CHOICES["train.optim"]) == set(torchreid.optim.optimizer.AVAI_OPTIMS)
+    assert set(schema.CHOICES["train.optim"]) == {*torchreid.optim.optimizer.AVAI_OPTIMS, "adamw"}
     assert set(schema.CHOICES["train.lr_scheduler"]) == set(torchreid.optim.lr_scheduler.AVAI_SCH)
     assert set(schema.SAMPLERS) == set(torchreid.data.sampler.AVAI_SAMPLERS)
 
@@ -199,3 +207,34 @@ def test_shipped_configuration_is_the_papers_recipe(path):
     defaults = flatten(get_default_config())
     written = list(config._leaves(read_yaml(path), get_default_config()))
     assert [key for key, value in written if defaults[key] == value] == []  # nothing repeated
+
+
+@pytest.mark.parametrize("path", FACES, ids=lambda path: path.stem)
+def test_recipes_of_faces_have_the_images_of_their_networks(path, capsys):
+    """Size and normalisation; nothing repeated; no network of ImageNet's weights."""
+    cfg = load_config(f"configs/reid/{path.name}")
+    images = input_of(cfg.model.name)
+    assert (cfg.model.name, cfg.data.save_dir) == (path.stem, f"log/{path.stem}")
+    assert (cfg.data.height, cfg.data.width) == images.size and not cfg.model.pretrained
+    assert bool(cfg.data.keypoints) == with_joints(cfg.model.name)
+    note_normalisation(cfg)
+    assert not capsys.readouterr().out
+    cfg.data.norm_mean = [0.4, 0.4, 0.4]
+    note_normalisation(cfg)
+    assert "Note: data.norm_mean [0.4, 0.4, 0.4]" in capsys.readouterr().out
+    defaults = flatten(get_default_config())
+    written = list(config._leaves(read_yaml(path), get_default_config()))
+    assert [key for key, value in written if defaults[key] == value] == []
+
+
+def test_the_rate_of_the_expressions_recipe_is_the_published_one():
+    """0.01 x 0.9^((e - 80) // 5) after epoch 80, counted from 0."""
+    cfg = load_config("reid/fer_resnet_stra.yaml")
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], cfg.train.lr)
+    scheduler = torchreid.optim.build_lr_scheduler(optimizer, **config.scheduler_kwargs(cfg))
+    optimizer.step()
+    for epoch in range(cfg.train.max_epoch):
+        expected = 0.01 * 0.9 ** ((epoch - 80) // 5 if epoch > 80 else 0)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(expected, rel=1e-9)
+        scheduler.step()
