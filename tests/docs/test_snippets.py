@@ -145,7 +145,7 @@ def test_python_runs(page, tmp_path):
     code = [BEFORE.get(page.stem, "").replace("{formats}", str(FORMATS))]
     for number, block in enumerate((b for b in blocks(page) if b.language == "python"), 1):
         code += [block.text, BETWEEN.get((page.stem, number), "")]
-    package = "reid_ext" if page.stem in ("reid", "ranking", "images", "keypoints") else "opengait_ext"
+    package = "reid_ext" if page.stem in ("reid", "ranking", "images", "keypoints", "faces") else "opengait_ext"
     programs.run(package, "-c", "\n".join([*code, AFTER.get(page.stem, "")]), cwd=tmp_path)
 
 

@@ -1,6 +1,7 @@
 """StRA's networks for faces and expressions: sizes, maps, contract, ImageNet's weights, wrong images."""
 
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from reid_ext.models.networks import DiversityOutputs
 from reid_ext.models.options import building
 from reid_ext.models.pretrained import load_imagenet
 
+PAGE = Path(__file__).parents[4] / "docs" / "faces.md"
 reid_ext.register()
 
 
@@ -43,6 +45,7 @@ def test_sizes_of_expression_networks(name, count):
     """With seven classes; of the stem, grey images would need a third."""
     model = build(name, device="meta")
     assert sum(value.numel() for value in model.parameters()) - model.conv1.weight.numel() * 2 // 3 == count
+    assert f"{count:,}" in PAGE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("name", "width"), [("resnet50_face", 512), ("fer_resnet", 2048)])

@@ -1,5 +1,7 @@
 """KP-RPE's ViT for faces: the authors' vectors, sizes and code, and weights that are not its own."""
 
+from pathlib import Path
+
 import cvlface
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch.nn import functional as F
 from plugins.errors import KpstraError
 from reid_ext.models.faces import FaceViT
 
+PAGE = Path(__file__).parents[4] / "docs" / "faces.md"
 SMALL = {"img_size": 112, "patch_size": 16, "embed_dim": 64, "depth": 2, "num_heads": 4, "mlp_ratio": 2}
 PAPER = {"small": {}, "base": {"depth": 24, "num_heads": 16, "mlp_ratio": 3}}
 
@@ -90,6 +93,7 @@ def test_sizes_are_the_papers(size, kprpe, count):
     with torch.device("meta"):
         network = FaceViT(**PAPER[size], kprpe=kprpe)
     assert sum(parameter.numel() for parameter in network.parameters()) == count
+    assert f"{count:,}" in PAGE.read_text(encoding="utf-8")
 
 
 def test_it_is_the_authors_network(images, vectors):
