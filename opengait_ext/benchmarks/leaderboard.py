@@ -38,6 +38,7 @@ class OpenGaitHost(Host):
         "data_cfg.dataset_partition",
         "data_cfg.num_workers",
         "data_cfg.cache",
+        "data_cfg.pretreatment",
         "trainer_cfg.log_iter",
         "trainer_cfg.save_iter",
     )

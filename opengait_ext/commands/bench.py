@@ -62,6 +62,14 @@ def add_arguments(parser: Parser) -> None:
     add_report_options(load, repeats=None)
     load.set_defaults(repeats=1)
 
+    waits = commands.add_parser("input", help="what training waits for its batches, OpenGait's way and ours")
+    add_host(waits, device=False)
+    waits.add_argument("--workers", type=int, default=2, metavar="N", help="processes of the loader")
+    waits.add_argument(
+        "--step", type=float, default=1.0, metavar="S", help="seconds that a step lasts on a device; they are slept"
+    )
+    add_report_options(waits)
+
     gpu = commands.add_parser("gpu", help="SwinGait-2D's images per second and memory on a GPU, onto one page")
     add_host(gpu, device=False)
     add_gpu_options(gpu)
@@ -81,6 +89,9 @@ def run(args: argparse.Namespace) -> None:
         results = benchmark.run(args.host, args.raw, args.repeats)
     elif args.what == "scaling":
         results = benchmark.run(args.sizes, args.lengths, args.batches, args.repeats, args.allocator)
+    elif args.what == "input":
+        at_least(workers=(args.workers, 1), step=(args.step, 0))
+        results = benchmark.run(args.host, args.workers, args.repeats, args.step)
     elif args.what == "swingait":
         results = benchmark.run(args.host, args.size, args.repeats)
     else:

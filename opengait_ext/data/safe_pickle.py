@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,10 @@ import numpy as np
 
 from plugins.common.unpickling import KINDS, Array, ArrayUnpickler
 from plugins.errors import KpstraError
+
+from .seen_layouts import SeenLayouts
+
+SEEN = SeenLayouts()
 
 
 def read_array(path: str | Path) -> np.ndarray:
@@ -21,12 +25,24 @@ def read_array(path: str | Path) -> np.ndarray:
     """
     try:
         with open(path, "rb") as stream:
-            array = assemble(ArrayUnpickler(stream).load(), os.fstat(stream.fileno()).st_size)
+            content = stream.read()
+        array = SEEN.read(content)
+        if array is None:
+            array = unpickle(content)
     except Exception as error:  # a damaged file can fail anywhere in the reader
         reason = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())[:200]
         raise KpstraError(f"{path}: not a readable sequence file: {reason}") from error
     if array.dtype.kind not in KINDS or array.ndim == 0 or array.size == 0:
         raise KpstraError(f"{path}: {array.dtype} of shape {array.shape}: expected an array of one or more frames")
+    return array
+
+
+def unpickle(content: bytes) -> np.ndarray:
+    """Return the array that a file's bytes describe; its layout is kept for the files that follow."""
+    found = ArrayUnpickler(io.BytesIO(content)).load()
+    array = assemble(found, len(content))
+    if isinstance(found, Array):
+        SEEN.remember(content, array)
     return array
 
 

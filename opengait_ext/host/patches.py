@@ -1,6 +1,7 @@
 """What a CPU run needs: OpenGait says ``.cuda()``, ``torch.device("cuda", rank)`` and ``device_ids`` in many places.
 
-Inside :func:`on_cpu` those calls stay on the CPU. Nothing of the host is changed on disk, and everything is put back.
+Inside :func:`on_cpu` those calls stay on the CPU, and inside :func:`in_memory` those that make a batch. Nothing of the
+host is changed on disk, and everything is put back.
 """
 
 from __future__ import annotations
@@ -51,6 +52,18 @@ def on_cpu(host: ActiveHost) -> Iterator[None]:
             (common, "DDPPassthrough", without_devices(common.DDPPassthrough)),
         ):
             stack.enter_context(patch.object(owner, name, value))
+        yield
+
+
+@contextmanager
+def in_memory(host: ActiveHost) -> Iterator[None]:
+    """Let the host's conversions of arrays to tensors stay in the CPU's memory, as a loader's workers must."""
+    if host.kind == "embedded":
+        common = inspect.getmodule(host.utils.get_ddp_module)
+        stays = patch.object(common, "run_device", lambda: torch.device("cpu"))
+    else:
+        stays = patch.object(torch.Tensor, "cuda", lambda self, *args, **kwargs: self)
+    with stays:
         yield
 
 

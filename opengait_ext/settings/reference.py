@@ -21,9 +21,10 @@ from ..data.joint_transform.steps import STEPS
 from ..host.find import EMBEDDED
 from .model import SECTIONS
 from .ranges import METRICS, MOST, WHOLE
-from .schema import BEYOND_DEFAULTS, SAMPLE_TYPES, SAMPLER
+from .schema import BEYOND_DEFAULTS, PRETREATMENT, SAMPLE_TYPES, SAMPLER
 
 CHOICES = {
+    "data_cfg.pretreatment": PRETREATMENT,
     "model_cfg.kprpe.formulation": FORMULATIONS,
     "model_cfg.kprpe.distance": DISTANCES,
     "model_cfg.kprpe.keypoints": KEYPOINTS,

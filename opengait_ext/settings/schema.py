@@ -37,7 +37,7 @@ SAMPLER = (
     "points_in_use",
 )
 BEYOND_DEFAULTS = {  # keys that OpenGait reads although its default.yaml does not list them, and ours
-    "data_cfg": ("data_in_use", "self_supervised"),
+    "data_cfg": ("data_in_use", "pretreatment", "self_supervised"),
     "evaluator_cfg": ("enable_bfloat16", "joint_transform"),
     "optimizer_cfg": ("lr_factors",),
     "trainer_cfg": ("T_max_iter", "enable_bfloat16", "iteration_per_epoch", "joint_transform", "seed"),
@@ -49,6 +49,7 @@ SEVERAL_TYPES = {
     "loss_cfg": (list, dict),
 }
 NOT_FOR = {"trainer_cfg": ("Sampler", "InferenceSampler"), "evaluator_cfg": ("Sampler",)}
+PRETREATMENT = ("workers", "host")  # the default first
 SAMPLE_TYPES = [f"{a}_{b}" for a in ("fixed", "unfixed", "all") for b in ("ordered", "unordered", "allordered")]
 NOT_SETTINGS = ("self", "params", "optimizer", "data", "dataset")  # arguments that the host gives
 NUMBERS = ("loss_term_weight", "margin", "scale", "eps")  # of losses
@@ -166,6 +167,7 @@ def check_values(settings: Mapping[str, Any], source: str) -> None:
         value = settings[section].get("enable_bfloat16", False)
         if not isinstance(value, bool):
             raise KpstraError(f"{source}: {section}.enable_bfloat16: {value!r}: expected true or false")
+    one_of(settings["data_cfg"].get("pretreatment", PRETREATMENT[0]), PRETREATMENT, f"{source}: data_cfg.pretreatment")
     chosen = settings["data_cfg"].get("data_in_use")
     alike = isinstance(chosen, list) and len({type(one) for one in chosen}) == 1 and isinstance(chosen[0], int)
     if chosen is not None and not alike:

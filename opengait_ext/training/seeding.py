@@ -12,6 +12,9 @@ import torch
 from torch import distributed, nn
 from torch.utils.data import DataLoader, Dataset
 
+from .pretreatment import Prepared, Pretreatment
+from .ring import RingLoader
+
 SAMPLING, FRAMES, STEP = range(3)  # streams that must differ for one batch
 
 
@@ -23,10 +26,22 @@ def seed_everything(seed: int, batch: int, rank: int, stream: int = STEP) -> Non
     torch.manual_seed(state[2])
 
 
+def generators() -> tuple:
+    """Return the states of Python's, NumPy's and torch's generators (CPU)."""
+    return random.getstate(), np.random.get_state(), torch.get_rng_state()
+
+
+def set_generators(states: tuple) -> None:
+    """Put the generators into the states that :func:`generators` returned."""
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+    torch.set_rng_state(states[2])
+
+
 @contextmanager
 def seeded(seed: int, batch: int, rank: int, stream: int) -> Iterator[None]:
     """Run a block with generators of its own; the surrounding ones (CPU) go on as if it had not been."""
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    states = generators()
     words = [int(word) for word in np.random.SeedSequence([seed, batch, rank, stream]).generate_state(3)]
     random.seed(words[0])
     np.random.seed(words[1])
@@ -34,9 +49,7 @@ def seeded(seed: int, batch: int, rank: int, stream: int) -> Iterator[None]:
     try:
         yield
     finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
+        set_generators(states)
 
 
 class SeededBatches:
@@ -72,14 +85,25 @@ class SeededDataset(Dataset):
 
 
 class SeededCollate:
-    """The host's collate function, choosing frames by the batch's own seed."""
+    """The host's collate function, choosing frames by the batch's own seed, and transforming by the step's if it does.
+
+    A batch that is transformed brings the states that the generators then have, from which the step goes on.
+    """
 
     def __init__(self, collate: Callable[[Sequence], Any], seed: int, rank: int) -> None:
         self.collate, self.seed, self.rank = collate, seed, rank
 
     def __call__(self, samples: Sequence[tuple]) -> Any:
-        with seeded(self.seed, samples[0][-1], self.rank, FRAMES):
-            return self.collate([sample[:-1] for sample in samples])
+        number, samples = samples[0][-1], [sample[:-1] for sample in samples]
+        transforms = isinstance(self.collate, Pretreatment)
+        with seeded(self.seed, number, self.rank, FRAMES):
+            batch = (self.collate.collate if transforms else self.collate)(samples)
+        if not transforms:
+            return batch
+        with seeded(self.seed, number, self.rank, STEP):
+            prepared = self.collate.transform(batch)
+            prepared.generators = generators()
+        return prepared
 
 
 class Seeded:
@@ -104,19 +128,23 @@ class Seeded:
         if not train or self.seed is None:
             return loader
         self.seeded = SeededBatches(loader.batch_sampler, self.seed)
-        return DataLoader(
+        return RingLoader(
             SeededDataset(loader.dataset),
             batch_sampler=self.seeded,
             collate_fn=SeededCollate(loader.collate_fn, self.seed, distributed.get_rank()),
             num_workers=loader.num_workers,
             worker_init_fn=loader.worker_init_fn,
+            pin_memory=loader.pin_memory,
+            slot_bytes=loader.slot_bytes,
         )
 
-    def inputs_pretreament(self, inputs: tuple) -> tuple:
+    def inputs_pretreament(self, inputs: tuple | Prepared) -> tuple:
         """Count a training batch, and seed what is drawn from here on."""
         if self.training:
             if self.seed is not None:
                 seed_everything(self.seed, self.batches, distributed.get_rank())
+                if isinstance(inputs, Prepared) and inputs.generators is not None:
+                    set_generators(inputs.generators)
             self.batches += 1
         return super().inputs_pretreament(inputs)
 

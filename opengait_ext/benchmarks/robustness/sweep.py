@@ -113,7 +113,7 @@ def measure(
 def record(run: CheckpointRun, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return what identifies a run: its weights, its network, and how it is tested on what."""
     evaluator = {k: v for k, v in settings["evaluator_cfg"].items() if k != "restore_hint"}
-    data = {k: v for k, v in settings["data_cfg"].items() if k not in ("num_workers", "cache")}
+    data = {k: v for k, v in settings["data_cfg"].items() if k not in ("num_workers", "cache", "pretreatment")}
     return {
         "checkpoint": Path(run.checkpoint).name,
         "sha256": digest(run.checkpoint),

@@ -12,18 +12,15 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
-
 from plugins.errors import KpstraError, nearest
 
-from .steps import STEPS
+from .steps import STEPS, Pair
+from .transform import JointTransform
 
 SHARES, POSITIVE = ("prob", "sl", "sh", "r1", "shift", "level"), ("divsor", "r1")
-Pair = tuple[np.ndarray, np.ndarray]
-Joint = Callable[[np.ndarray, np.ndarray], Pair]
 
 
-def build_joint_transform(config: Sequence[Mapping] | Mapping | None, key: str) -> Joint:
+def build_joint_transform(config: Sequence[Mapping] | Mapping | None, key: str) -> JointTransform:
     """Build the steps of a YAML node ``[{type: RandomRotate, prob: 0.2}, ...]``; ``key`` names it in errors.
 
     Returns:
@@ -35,19 +32,10 @@ def build_joint_transform(config: Sequence[Mapping] | Mapping | None, key: str) 
     nodes = [config] if isinstance(config, Mapping) else config or []
     if not isinstance(nodes, Sequence):
         raise KpstraError(f"{key}: {config!r}: expected a list of steps")
-    steps = [_build(node, f"{key}.{i}") for i, node in enumerate(nodes)]
-
-    def joint_transform(silhouettes: np.ndarray, keypoints: np.ndarray) -> Pair:
-        if len(silhouettes) != len(keypoints):
-            raise KpstraError(f"{key}: {len(silhouettes)} silhouettes with keypoints of {len(keypoints)} frames")
-        for step in steps:
-            silhouettes, keypoints = step(silhouettes, keypoints)
-        return silhouettes, keypoints
-
-    return joint_transform
+    return JointTransform([_build(node, f"{key}.{i}") for i, node in enumerate(nodes)], key)
 
 
-def _build(node: Mapping, key: str) -> Joint:
+def _build(node: Mapping, key: str) -> Callable[..., Pair]:
     if not isinstance(node, Mapping) or "type" not in node:
         raise KpstraError(f"{key}: {node!r}: expected a step such as {{type: RandomRotate, prob: 0.2}}")
     arguments = dict(node)

@@ -12,18 +12,27 @@ from plugins.errors import KpstraError
 from plugins.keypoints.joints import FLIPPED_JOINTS
 from plugins.pictures.overlay import LIMBS, SUBPIXEL
 
+from .frames import warp_frames
+
 Pair = tuple[np.ndarray, np.ndarray]
 
 
 class BaseSilTransform:
     """Divide the silhouettes by ``divsor``."""
 
+    keeps_values = False  # of pixels, or makes them 0: may come before a division as well as after it
+
     def __init__(self, divsor: float = 255.0) -> None:
         self.divsor = divsor
 
     def __call__(self, silhouettes: np.ndarray, keypoints: np.ndarray) -> Pair:
         """Silhouettes (s, H, W), keypoints (s, L, 3)."""
+        silhouettes, keypoints = self.cut(silhouettes, keypoints)
         return silhouettes / self.divsor, keypoints
+
+    def cut(self, silhouettes: np.ndarray, keypoints: np.ndarray) -> Pair:
+        """What is done before the division."""
+        return silhouettes, keypoints
 
 
 class BaseSilCuttingTransform(BaseSilTransform):
@@ -33,31 +42,36 @@ class BaseSilCuttingTransform(BaseSilTransform):
         super().__init__(divsor)
         self.cutting = cutting
 
-    def __call__(self, silhouettes: np.ndarray, keypoints: np.ndarray) -> Pair:
+    def cut(self, silhouettes: np.ndarray, keypoints: np.ndarray) -> Pair:
         """(s, H, W) -> (s, H, W - 2 cutting); the keypoints move ``cutting`` to the left."""
         width = silhouettes.shape[-1]
         cutting = width // 64 * 10 if self.cutting is None else self.cutting
         if 2 * cutting >= width:
             raise KpstraError(f"joint_transform: cutting {cutting} leaves nothing of silhouettes {width} wide")
-        silhouettes = silhouettes[..., cutting : width - cutting]
-        return super().__call__(silhouettes, keypoints - np.float32([cutting, 0, 0]))
+        return silhouettes[..., cutting : width - cutting], keypoints - np.float32([cutting, 0, 0])
 
 
 class RandomStep:
     """A step taken with probability ``prob``."""
+
+    keeps_values = False
 
     def __init__(self, prob: float = 0.5) -> None:
         self.prob = prob
 
     def __call__(self, silhouettes: np.ndarray, keypoints: np.ndarray) -> Pair:
         """Take the step on both, or return both as they are."""
-        if random.uniform(0, 1) >= self.prob:
-            return silhouettes, keypoints
-        return self.take(silhouettes, keypoints)
+        return self.take(silhouettes, keypoints) if self.drawn() else (silhouettes, keypoints)
+
+    def drawn(self) -> bool:
+        """Draw whether the step is taken."""
+        return random.uniform(0, 1) < self.prob
 
 
 class RandomHorizontalFlip(RandomStep):
     """Mirror; left and right joints change names."""
+
+    keeps_values = True
 
     def take(self, silhouettes: np.ndarray, keypoints: np.ndarray) -> Pair:
         """x -> W - 1 - x."""
@@ -72,10 +86,8 @@ class RandomWarp(RandomStep):
 
     def take(self, silhouettes: np.ndarray, keypoints: np.ndarray) -> Pair:
         """Warp the frames by M and send every joint through M."""
-        height, width = silhouettes.shape[-2:]
-        matrix = self.matrix(height, width)
-        warp = cv2.warpAffine if len(matrix) == 2 else cv2.warpPerspective
-        return np.stack([warp(frame, matrix, (width, height)) for frame in silhouettes]), moved(keypoints, matrix)
+        matrix = self.matrix(*silhouettes.shape[-2:])
+        return warp_frames(silhouettes, matrix), moved(keypoints, matrix)
 
 
 class RandomRotate(RandomWarp):
@@ -146,6 +158,8 @@ class DrawJoints:
     white, which is 255 in silhouettes of whole numbers and 1 in those that are divided by 255 already.
     """
 
+    keeps_values = False
+
     def __init__(self, level: float = 0.5) -> None:
         self.level = level
 
@@ -164,6 +178,8 @@ class RandomErasing(RandomStep):
 
     ``sl``, ``sh``: least and greatest share of the area; ``r1``: least aspect ratio.
     """
+
+    keeps_values = True
 
     def __init__(
         self, prob: float = 0.5, sl: float = 0.05, sh: float = 0.2, r1: float = 0.3, per_frame: bool = False
