@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from plugins.common.checkpoints import FitReport, fit
 from plugins.errors import KpstraError, one_of
+from plugins.keypoints.joints import FIVE_POINTS
 from plugins.kprpe import KPRPEHandle
 
 from ...training.checkpoints import load_checkpoint, weights_of
@@ -19,7 +20,7 @@ from ..inputs import FACES
 from ..joints import MeanPoseOfTables, checked_settings, joints_of
 from ..networks import LOSSES
 from ..options import current
-from .vit import LANDMARKS, FaceViT
+from .vit import FaceViT
 
 SIZES: dict[str, Mapping[str, Any]] = {  # Table 3 of the paper
     "vit_small_face": {"embed_dim": 512, "depth": 12, "num_heads": 8, "mlp_ratio": 5},
@@ -89,7 +90,7 @@ class KPRPEFaceTransformer(MeanPoseOfTables, FaceTransformer):
     """
 
     takes_keypoints = True
-    num_joints: ClassVar[int] = LANDMARKS
+    num_joints: ClassVar[int] = FIVE_POINTS
     settings: ClassVar[tuple[str, ...]] = (
         "formulation",
         "distance",

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from plugins.common.checkpoints import fit
 from plugins.errors import KpstraError, some
-from plugins.kprpe import KPRPEHandle, inject_kprpe
+from plugins.keypoints.joints import FIVE_POINTS
+from plugins.kprpe import KPRPEConfig, KPRPEHandle, inject_kprpe
 
 DROP_PATH = 0.1
 LINEAR = ("keypoint_linear.weight", "keypoint_linear.bias")  # the authors' f(P) of all layers
-LANDMARKS = 5  # eyes, nose, corners of the mouth, the image's left first
 
 
 class FaceViT(nn.Module):
@@ -54,7 +54,7 @@ class FaceViT(nn.Module):
         num_heads: int = 8,
         mlp_ratio: float = 5,
         feature_dim: int = 512,
-        kprpe: Mapping[str, Any] | None = None,
+        kprpe: KPRPEConfig | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
@@ -91,7 +91,8 @@ class FaceViT(nn.Module):
             nn.init.trunc_normal_(layer.weight, std=0.02)
         self.feature_dim, self.has_kprpe = feature_dim, kprpe is not None
         if kprpe is not None:
-            inject_kprpe(self.trunk, {"num_keypoints": LANDMARKS, **kprpe})
+            given = {"num_keypoints": FIVE_POINTS, **kprpe} if isinstance(kprpe, Mapping) else kprpe
+            inject_kprpe(self.trunk, given)
 
     @property
     def kprpe(self) -> KPRPEHandle:
@@ -125,8 +126,8 @@ class FaceViT(nn.Module):
         if keypoints is None or keypoints.ndim != 3 or keypoints.shape[-1] not in (2, 3):
             given = "none" if keypoints is None else tuple(keypoints.shape)
             raise KpstraError(
-                f"FaceViT: keypoints: {given}: expected (B, {LANDMARKS}, 2), x and y in [0, 1] of the images, or "
-                f"(B, {LANDMARKS}, 3) with scores"
+                f"FaceViT: keypoints: {given}: expected (B, {FIVE_POINTS}, 2), x and y in [0, 1] of the images, or "
+                f"(B, {FIVE_POINTS}, 3) with scores"
             )
         confidence = keypoints[..., 2] if keypoints.shape[-1] == 3 else None
         with self.kprpe.set_keypoints(keypoints[..., :2], confidence):

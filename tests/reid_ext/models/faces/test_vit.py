@@ -203,6 +203,7 @@ def test_weights_of_another_network_are_refused_in_one_line(weights, wrong):
     ({"embed_dim": 30, "num_heads": 4}, "num_heads"),
     ({"kprpe": {"formulation": "second order"}}, "second_order"),
     ({"kprpe": {"formulations": "multihead"}}, "formulation"),
+    ({"kprpe": True}, "kprpe: True: expected a KPRPEConfig or a mapping"),
 ])  # fmt: skip
 def test_wrong_settings_are_refused(arguments, said):
     with pytest.raises(KpstraError, match=said):
