@@ -1,7 +1,7 @@
 """Print a configuration as a run takes it, for a file of one's own.
 
 Your settings are merged over the configuration, and that over the host's defaults; all is checked. With `--for` it is
-fitted to a prepared data set: root, partition, number of identities, probes, batch.
+fitted to a prepared data set: root, partition, number of identities, probes, batch, and the weights it starts from.
 
     opengait-ext config swingait2d_kprpe_gait3d --for my-data trainer_cfg.total_iter=20000 > my.yaml
 """
@@ -9,7 +9,10 @@ fitted to a prepared data set: root, partition, number of identities, probes, ba
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from plugins.common.arguments import Parser
 
@@ -32,7 +35,19 @@ def run(args: argparse.Namespace) -> None:
     from ..settings.own_data import settings_for
     from ..training.session import session
 
-    overrides = [*(settings_for(args.data, recipe(args.name)) if args.data else []), *args.overrides]
+    given = recipe(args.name)
+    fitted = settings_for(args.data, given) if args.data else []
     with session(args.host, "cpu") as (host, _):
-        settings = load_settings(host, args.name, overrides)
+        settings = load_settings(host, args.name, [*fitted, *args.overrides])
+    follow_training(given, settings)
+    if "trainer_cfg.restore_hint=0" in fitted:
+        start = given["trainer_cfg"]["restore_hint"]
+        print(f"trainer_cfg.restore_hint: 0, random weights: there is no {start} of this data", file=sys.stderr)
     print(yaml.safe_dump(settings, sort_keys=False, width=120, default_flow_style=None), end="")
+
+
+def follow_training(given: Mapping[str, Any], settings: dict[str, Any]) -> None:
+    """Let the settings test the last checkpoint where the configuration does so and ``total_iter`` has been changed."""
+    tested = settings["evaluator_cfg"]["restore_hint"]
+    if given.get("trainer_cfg", {}).get("total_iter") == tested == given.get("evaluator_cfg", {}).get("restore_hint"):
+        settings["evaluator_cfg"]["restore_hint"] = settings["trainer_cfg"]["total_iter"]

@@ -13,6 +13,7 @@ from plugins.common.files import write_json
 from plugins.errors import KpstraError, some
 
 SETS = ("TRAIN_SET", "TEST_SET", "PROBE_SET")
+GALLERY = "GALLERY_SET"  # of CCGR-MINI's, in place of PROBE_SET
 MIN_GALLERY = 10  # evaluate_Gait3D reports rank 10
 
 Sets = dict[str, list[str]]
@@ -135,8 +136,10 @@ def _chosen(train: str, people: list[str]) -> list[str]:
 def restricted(sets: Sets, names: Sequence[str], source: str | Path) -> Sets:
     """Keep of a published partition what is in the data, ``names`` as in :func:`split`."""
     people, joined = {name.split("/")[0] for name in names}, {name.replace("/", "-") for name in names}
-    there = (people, people, joined)
-    kept = {key: [one for one in sets.get(key, []) if one in present] for key, present in zip(SETS, there, strict=True)}
+    there = {"TRAIN_SET": people, "TEST_SET": people, "PROBE_SET": joined}
+    if GALLERY in sets:
+        there[GALLERY] = joined
+    kept = {key: [one for one in sets.get(key, []) if one in present] for key, present in there.items()}
     if not kept["TRAIN_SET"] and not kept["TEST_SET"]:
         raise KpstraError(f"{source}: none of its identities is in the data; there they are {some(sorted(people))}")
     return kept
@@ -145,6 +148,9 @@ def restricted(sets: Sets, names: Sequence[str], source: str | Path) -> Sets:
 def summary(sets: Sets, names: Sequence[str]) -> str:
     """Return how many there are of each, and what a test would miss."""
     tested, probes = set(sets["TEST_SET"]), set(sets["PROBE_SET"])
+    if GALLERY in sets:
+        joined = {name.replace("/", "-") for name in names if name.split("/")[0] in tested}
+        probes = joined - set(sets[GALLERY])
     gallery = [name.split("/")[0] for name in names if name.replace("/", "-") not in probes]
     gallery = [identity for identity in gallery if identity in tested]
     alone = sorted(tested - set(gallery))

@@ -19,7 +19,7 @@ def settings_for(data: Path, settings: Mapping[str, Any]) -> list[str]:
     """Return the settings that fit a configuration to a prepared folder, as ``section.key=value``.
 
     Root, partition and name of the data, the number of training identities, an evaluation that takes its probes from
-    the partition, and a batch of no more identities than there are.
+    the partition, a batch of no more identities than there are, and the weights it starts from (:func:`start_on`).
 
     Args:
         data: ``<id>/<type>/<view>/*.pkl`` and ``partition.json``.
@@ -45,7 +45,22 @@ def settings_for(data: Path, settings: Mapping[str, Any]) -> list[str]:
         "model_cfg.SeparateBNNecks.class_num": len(training),
         "evaluator_cfg.eval_func": "evaluate_Gait3D",
     }
+    hint = settings["trainer_cfg"].get("restore_hint")
+    if isinstance(hint, str):
+        fitted["trainer_cfg.restore_hint"] = start_on(name, hint)
     batch = settings["trainer_cfg"]["sampler"].get("batch_size")
     if isinstance(batch, list):
         fitted["trainer_cfg.sampler.batch_size"] = [min(batch[0], len(training)), *batch[1:]]
     return [f"{key}={in_one_line(value)}" for key, value in fitted.items()]
+
+
+def start_on(name: str, hint: str) -> str | int:
+    """Return the weights that a recipe starts from: as trained on one's own data, or as it names them, or 0 for random.
+
+    Args:
+        name: of the data.
+        hint: the recipe's ``restore_hint``, such as ``./output/<dataset_name>/<model>/<save_name>/checkpoints/<file>``.
+    """
+    parts = Path(hint).parts
+    own = Path(*parts[:-5], name, *parts[-4:])
+    return next((str(path) for path in (own, Path(hint)) if path.is_file()), 0)

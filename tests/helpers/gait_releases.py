@@ -37,10 +37,9 @@ NAMES = {  # of the prepared sequences: people to train on, and people to test w
 def release(layout: str, root: Path) -> tuple[Path, Path]:
     """Write a release and ``partition.json`` below ``root``; return what ``--silhouettes`` and ``--poses`` are."""
     train, test = (["/".join(name) for name in names] for names in NAMES[layout])
-    sources = sorted(path.relative_to(RAW / "2D_Poses") for path in RAW.glob("2D_Poses/*/*/*"))
     for number, name in enumerate((*train, *test)):
         person = sorted({one.split("/")[0] for one in (*train, *test)}).index(name.split("/")[0])
-        WRITERS[layout](root, name, _frames(sources[(5 * person + number) % len(sources)], number))
+        WRITERS[layout](root, name, frames_of(5 * person + number))
     if layout == "casia-b":
         (root / "poses.csv").write_text("\n".join([HEADER, *LINES.pop(root)]) + "\n")
     people = [list(dict.fromkeys(name.split("/")[0] for name in names)) for names in (train, test)]
@@ -52,11 +51,13 @@ def release(layout: str, root: Path) -> tuple[Path, Path]:
     return root / "sils", root / poses
 
 
-def _frames(source: Path, start: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def frames_of(number: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Some frames of a sequence: silhouettes (h, w), and joints (17, 3) in their pixels."""
+    sources = sorted(path.relative_to(RAW / "2D_Poses") for path in RAW.glob("2D_Poses/*/*/*"))
+    source = sources[number % len(sources)]
     files = sorted((RAW / "2D_Poses" / source).iterdir())
     found = []
-    for file in (files[(start + i) % len(files)] for i in range(FRAMES)):
+    for file in (files[(number + i) % len(files)] for i in range(FRAMES)):
         image = cv2.imread(str(RAW / "2D_Silhouettes" / source / f"{file.stem}.png"), cv2.IMREAD_GRAYSCALE)
         found.append((image, np.array(file.read_text().split(","), float)[2:].reshape(17, 3)))
     return found

@@ -41,7 +41,26 @@ def test_one_of_ones_own_data(tmp_path):
     there = [identity for identity in trained if (root / "data" / identity).is_dir()]
     assert settings["model_cfg"]["SeparateBNNecks"]["class_num"] == len(there) < 8
     assert settings["trainer_cfg"]["sampler"]["batch_size"] == [len(there), 4]
-    assert settings["trainer_cfg"]["total_iter"] == 7
+    assert settings["trainer_cfg"]["total_iter"] == settings["evaluator_cfg"]["restore_hint"] == 7
+    assert settings["trainer_cfg"]["restore_hint"] == 0
+
+
+def test_the_start_of_one_s_own_data(tmp_path, monkeypatch):
+    """Weights trained on it, or those that the recipe names, if they are there; and where none are it is said."""
+    root = write_data(tmp_path, frames=1)
+    (root / "partition.json").rename(root / "data" / "partition.json")
+    said = config(NAME, "--for", str(root / "data")).stderr
+    file = "SwinGait2DTrunk/SwinGait2DTrunk_walkers/checkpoints/SwinGait2DTrunk_walkers-00400.pt"
+    named = f"output/walkers/{file}"
+    assert said.strip() == f"trainer_cfg.restore_hint: 0, random weights: there is no ./{named} of this data"
+    monkeypatch.chdir(tmp_path)
+    for found in (named, f"output/data/{file}"):
+        Path(found).parent.mkdir(parents=True)
+        Path(found).touch()
+        assert f"trainer_cfg.restore_hint={found}" in settings_for(root / "data", recipe(NAME))
+    assert "trainer_cfg.restore_hint=weights.pt" not in settings_for(
+        root / "data", {"trainer_cfg": {"restore_hint": "weights.pt", "sampler": {}}}
+    )
 
 
 def test_data_that_cannot_be_used(tmp_path):

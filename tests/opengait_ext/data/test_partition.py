@@ -147,3 +147,15 @@ def test_the_level_of_the_folder(tmp_path, made, asked, said):
     else:
         with pytest.raises(KpstraError, match=said):
             find_sequences(tmp_path / asked, ".pkl", "--data")
+
+
+def test_a_gallery_in_place_of_probes():
+    """CCGR-MINI's partition: what is cut from it keeps the gallery, and the others are probes."""
+    sets = {
+        "TRAIN_SET": ["01"],
+        "TEST_SET": ["02", "03", "99"],
+        "GALLERY_SET": ["02-bg-01-000", "03-nm-01-090", "99-a-b"],
+    }
+    kept = restricted(sets, NAMES, "CCGR-MINI.json")
+    assert kept["GALLERY_SET"] == ["02-bg-01-000", "03-nm-01-090"] and kept["TEST_SET"] == ["02", "03"]
+    assert "2 test identities, 10 probes, 2 gallery sequences" in summary(kept, NAMES)

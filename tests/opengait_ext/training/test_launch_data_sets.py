@@ -1,11 +1,12 @@
 """Runs on every data set, from its release to its own evaluation's numbers: the stand-in's are OpenGait's."""
 
 import json
+from itertools import product
 from pathlib import Path
 
 import pytest
 from gait_data import EMBEDDED, losses
-from gait_releases import NAMES, release
+from gait_releases import NAMES, WRITERS, frames_of, release
 from host_folders import checkout
 from programs import run as program
 
@@ -78,6 +79,31 @@ def test_grew_s_submission(tmp_path):
         run(root, "grew", host, "--phase", "test", chosen, function="")
     ours, theirs = (next((root / Path(host).name).glob("GREW_result/*.csv")) for host in (EMBEDDED, checkout()))
     assert ours.read_text() == theirs.read_text() and ours.read_text().count("\n") == 3
+
+
+@pytest.mark.slow
+def test_one_s_own_recordings(tmp_path):
+    """The page's commands, one after another, on folders with names of one's own."""
+    names = ["/".join(one) for one in product(("anna", "ben", "cleo", "dora"), ("door", "hall"), ("w1", "w2", "w3"))]
+    for number, name in enumerate(names):
+        WRITERS["gait3d"](tmp_path / "MY", name, frames_of(number))
+    silhouettes, poses = "--silhouettes MY/sils", "--poses MY/poses"
+    said = [
+        program("opengait_ext", "-m", "opengait_ext", *line.split(), cwd=tmp_path).stdout
+        for line in (
+            f"prepare {silhouettes} {poses} --output my-pkl",
+            "partition --data my-pkl --train 0.5",
+            "doctor --data my-pkl --partition my-pkl/partition.json --host embedded",
+            "config opengait/pets_swingait2d_kprpe --for my-pkl --host embedded trainer_cfg.total_iter=2",
+        )
+    ]
+    assert "2 training identities, 2 test identities, 2 probes, 10 gallery sequences" in said[1]
+    (tmp_path / "my.yaml").write_text(said[3])
+    for phase in ("train", "test"):
+        line = f"--cfgs my.yaml --host embedded --device cpu --phase {phase}"
+        program("opengait_ext", "-m", "opengait_ext", *line.split(), cwd=tmp_path)
+    (path,) = tmp_path.glob("output/my-pkl/SwinGait2DKPRPE/*/logs/test-*.json")
+    assert {"Rank-1", "Rank-5", "mAP", "mINP"} < set(json.loads(path.read_text())["metrics"])
 
 
 def test_oumvlp_in_the_stand_in(tmp_path):
