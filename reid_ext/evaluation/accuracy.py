@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as T
 from tqdm import tqdm
 
@@ -72,7 +72,10 @@ class Each:
 @contextmanager
 def ten_crops(loader: DataLoader) -> Iterator[DataLoader]:
     """Let a loader's samples be ten crops of their images for the block."""
-    dataset, transform = loader.dataset, loader.dataset.transform
+    dataset = loader.dataset
+    while isinstance(inside := vars(dataset).get("dataset"), Dataset):  # of one that changes the images of another
+        dataset = inside
+    transform = dataset.transform
     resize, *rest = transform.transforms if isinstance(transform, T.Compose) else [transform]
     if not isinstance(resize, T.Resize) or not isinstance(resize.size, (tuple, list)):
         raise KpstraError(

@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from torch.utils.data import DataLoader
+from yacs.config import CfgNode
 
-from ..data.splits import RANKING
+from plugins.errors import KpstraError, some
+
+from ..data.splits import ACCURACY, RANKING
 
 
 def has_protocol(loader: DataLoader | None) -> bool:
     """Whether a data set is not tested by torchreid's ranking."""
     return loader is not None and getattr(loader.dataset, "protocol", RANKING) != RANKING
+
+
+def require_classifier(cfg: CfgNode, datamanager: Any, kept: Iterable[str]) -> None:
+    """Refuse to test classes with a classifier that is not the file's.
+
+    Args:
+        cfg: the settings.
+        datamanager: torchreid's.
+        kept: names of the model's tensors that the file with its weights did not have.
+
+    Raises:
+        KpstraError: names the data set and the tensors.
+    """
+    missing = [name for name in kept if "classifier" in name]
+    for target, splits in datamanager.test_loader.items():
+        if missing and getattr(splits["query"].dataset, "protocol", RANKING) == ACCURACY:
+            raise KpstraError(
+                f"model.load_weights: {cfg.model.load_weights}: {some(missing)} are not in it, or for another number "
+                f"of classes; {target} tests the classifier (with data.sources [{target}] it has the right number)"
+            )
 
 
 def test_by_protocol(

@@ -28,6 +28,7 @@ from .engines import build_engine
 from .folder import claimed, found_text, last_checkpoint, last_whole_checkpoint, require_begun_with
 from .optimisers import build_optimizer
 from .poses import exempt_from_decay, fit_pose
+from .protocols import require_classifier
 from .results import read_results
 from .resume import resume as restore
 from .weights import load_all_features, load_weights
@@ -110,10 +111,12 @@ def prepare(cfg: CfgNode):
     if cfg.model.load_weights:
         whole = cfg.test.evaluate and not cfg.model.partial_weights
         try:
-            (load_all_features if whole else load_weights)(model, cfg.model.load_weights)
+            report = (load_all_features if whole else load_weights)(model, cfg.model.load_weights)
         except KpstraError as error:
             told = " (model.partial_weights True tests it all the same)" if whole else ""
             raise KpstraError(f"model.load_weights: {error}{told}") from error
+        if cfg.test.evaluate:
+            require_classifier(cfg, datamanager, report.kept)
     if not cfg.test.evaluate:
         fit_pose(model, datamanager)
     if cfg.use_gpu:

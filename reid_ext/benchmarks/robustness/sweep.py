@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -47,21 +47,29 @@ class MisalignedCrops(Dataset):
     def __len__(self) -> int:
         return len(self.dataset)
 
+    def __getattr__(self, name: str) -> Any:
+        if name == "dataset":  # not yet there while a worker process restores this
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return the host's item of the disturbed image."""
         if self.what == Disturbance():
             return self.dataset[index]
         path = self.dataset.data[index][0]
         errors = CropErrors.draw(size_of(path), self.what, self.seed, "/".join(Path(path).parts[-NAMED:]))
-
-        def read(_: str) -> Image.Image:
-            return Image.fromarray(errors.image(np.asarray(read_image(path))))
-
         given = getattr(self.dataset, "keypoints", None)
-        moved = None if given is None else {path: errors.joints(given[path])}
-        module = torchreid.data.datasets.dataset
-        with patch.object(module, "read_image", read), patch.object(self.dataset, "keypoints", moved, create=True):
-            return self.dataset[index]
+        joints = None if given is None else errors.joints(given[path])
+        return item_of(self.dataset, index, errors.image(np.asarray(read_image(path))), joints)
+
+
+def item_of(dataset: Any, index: int, image: np.ndarray, joints: np.ndarray | None) -> dict[str, Any]:
+    """Return a data set's item as if its file held ``image`` (H, W, 3) uint8, and its keypoints were ``joints``."""
+    path, module = dataset.data[index][0], torchreid.data.datasets.dataset
+    moved = None if joints is None else {path: joints}
+    reading = patch.object(module, "read_image", lambda _: Image.fromarray(image))
+    with reading, patch.object(dataset, "keypoints", moved, create=True):
+        return dataset[index]
 
 
 class OpenRun:
@@ -76,6 +84,8 @@ class OpenRun:
     Raises:
         KpstraError: a mistake in the settings, the checkpoint or the data.
     """
+
+    crops_of: Callable[[Any], Dataset] = MisalignedCrops
 
     def __init__(self, run: CheckpointRun, root: str, overrides: Sequence[str], queries_only: bool) -> None:
         self.run = run
@@ -98,7 +108,7 @@ class OpenRun:
             for part, loader in splits.items():
                 self.images += len(loader.dataset)
                 if part == "query" or not queries_only:
-                    crops = MisalignedCrops(loader.dataset)
+                    crops = self.crops_of(loader.dataset)
                     self.crops.append(crops)
                     splits[part] = DataLoader(
                         crops, loader.batch_size, num_workers=loader.num_workers, pin_memory=loader.pin_memory
@@ -108,26 +118,26 @@ class OpenRun:
         self, todo: Sequence[Point], bar: tqdm, joint_noise: float, joint_dropout: float
     ) -> Iterator[tuple[Point, dict[str, float]]]:
         """Test at points; yield each with its metrics in percent, of several targets with the target's name first."""
-        arguments = {**engine_run_kwargs(self.cfg), "save_dir": ""}
         counter = self.engine.model.register_forward_pre_hook(lambda _, given: bar.update(len(given[0])) and None)
         try:
             for point in todo:
                 for crops in self.crops:
                     crops.what, crops.seed = point.disturbance(joint_noise, joint_dropout), point.seed
                 bar.set_postfix_str(f"{point.error} {point.severity:g}", refresh=False)
-                with quiet():
-                    self.engine.run(**arguments)
-                measured = self.engine.results().metrics
-                yield (
-                    point,
-                    {
-                        name if len(measured) == 1 else f"{target} {name}": round(value * 100, 4)
-                        for target, values in measured.items()
-                        for name, value in values.items()
-                    },
-                )
+                yield point, self.test()
         finally:
             counter.remove()
+
+    def test(self) -> dict[str, float]:
+        """Test once; return the metrics in percent, of several targets with the target's name first."""
+        with quiet():
+            self.engine.run(**{**engine_run_kwargs(self.cfg), "save_dir": ""})
+        measured = self.engine.results().metrics
+        return {
+            name if len(measured) == 1 else f"{target} {name}": round(value * 100, 4)
+            for target, values in measured.items()
+            for name, value in values.items()
+        }
 
 
 def record(run: CheckpointRun, cfg: CfgNode) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from reid_ext.evaluation.identification import identify
 from reid_ext.evaluation.protocols import PROTOCOLS
 from reid_ext.evaluation.templates import pair_scores, template_features, true_accepts
 from reid_ext.evaluation.verification import verify
+from reid_ext.host import torchreid
 from reid_ext.settings.load import load_config
 from reid_ext.training.run import run
 
@@ -36,18 +37,28 @@ class Pixels(nn.Module):
 
     def __init__(self, keypoints=False):
         super().__init__()
-        self.takes_keypoints, self.classifier = keypoints, nn.Linear(12, 7)
+        self.takes_keypoints, self.classifier, self.loss = keypoints, nn.Linear(12, 7), "softmax"
 
     def forward(self, images, keypoints=None):
         features = images[:, :, 3, [2, 5, 9, 20]].flatten(1)
         return features if keypoints is None else torch.cat([features, keypoints[:, :, 0]], 1)
 
 
+class Scaled(Pixels):
+    """With a weight that is not the classifier's."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+
+
+for name, kind in (("tiny_pixels", Pixels), ("tiny_scaled", Scaled)):
+    getattr(torchreid.models, "__model_factory")[name] = lambda *_, kind=kind, **__: kind()
+
+
 def loaders(root, target, *opts):
     cfg = load_config("", [*SMALL, *SIZE.split(), "test.evaluate", "True", *opts], str(root), [target], [target])
-    cfg.data.sources = []
     check_datasets(cfg)
-    cfg.data.sources = [target]
     built = build_datamanager(cfg).test_loader[target]
     return built["query"], built["gallery"]
 
@@ -172,6 +183,19 @@ def test_accuracy_is_that_of_ten_crops(tmp_path):
         classify(Pixels(keypoints=True), query, "cpu")
 
 
+def test_classes_are_not_tested_with_a_classifier_of_chance(tmp_path):
+    """A file of ten people's classifier, for seven expressions."""
+    write_expressions(tmp_path / "fer" / "fer2013.csv")
+    weights, network = tmp_path / "weights.pt", Scaled()
+    network.classifier = nn.Linear(12, 10)
+    torch.save(network.state_dict(), weights)
+    opts = f"model.name tiny_scaled test.evaluate True model.load_weights {weights}"
+    with pytest.raises(
+        KpstraError, match=r"weights\.pt: classifier\.weight.* are not in it, .*fer tests the classifier"
+    ):
+        run(load_config("", [*SMALL, *opts.split()], str(tmp_path), ["fer"], ["fer"]))
+
+
 def test_keypoints_are_mirrored_with_their_image(pairs, tmp_path):
     points = torch.tensor([[[2.0, 3, 1], [20, 3, 1], [11, 9, 0.5], [0, 0, 0], [15, 15, 1]]])
     expected = torch.tensor([[[3.0, 3, 1], [21, 3, 1], [12, 9, 0.5], [8, 15, 1], [0, 0, 0]]])
@@ -210,7 +234,8 @@ def arguments(root, output, *opts):
 def test_a_run_tests_pairs_and_ranks(root, tmp_path, capsys):
     """One table for both, and a ROC picture."""
     output = tmp_path / "log"
-    run(arguments(root, output, "test.evaluate", "True", "model.partial_weights", "True"))
+    opts = "model.name tiny_pixels test.evaluate True model.partial_weights True"
+    run(arguments(root, output, *opts.split()))
     results = json.loads((output / "test.results.json").read_text())["metrics"]
     assert results["pairs"].keys() == {"Accuracy", "Deviation"} and results["people"].keys() == {"mAP", "Rank-1"}
     table = [line.split() for line in capsys.readouterr().out.splitlines()]

@@ -190,7 +190,6 @@ def test_an_unknown_name_says_what_was_looked_for(tmp_path):
 def test_records_are_not_drawn_by_torchreid(tmp_path):
     write_bin(tmp_path / "lfw.bin")
     cfg = load_config("", [*SMALL, "test.evaluate", "True", "test.visrank", "True"], str(tmp_path), ["lfw"], ["lfw"])
-    cfg.data.sources = []
     with pytest.raises(KpstraError, match=r"test\.visrank: True: .*'lfw' is one file"):
         check_datasets(cfg)
 

@@ -10,7 +10,7 @@ from golden_vectors import golden_arrays
 from PIL import Image
 
 from plugins.errors import KpstraError
-from reid_ext.data.faces.pairs import read_bin
+from reid_ext.data.faces.pairs import is_table, read_bin, read_table
 
 FILES = golden_arrays("face", "bin.")
 
@@ -85,3 +85,28 @@ def test_a_damaged_file_is_told_in_one_line(tmp_path, content, message):
 def test_a_missing_file(tmp_path):
     with pytest.raises(KpstraError, match=r"none\.bin: not a readable file of pairs: No such file"):
         read_bin(str(tmp_path / "none.bin"))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a.jpg,b.jpg,yes", "line 2: same: 'yes': expected 1 or 0"),
+        ("a.jpg,c.jpg,1", r"line 2: .*c\.jpg: no such file"),
+        ("a.jpg", "line 2: .*: no such file"),
+    ],
+)
+def test_a_table_of_pairs(tmp_path, row, message):
+    for name in "ab":
+        (tmp_path / f"{name}.jpg").touch()
+    path = tmp_path / "pairs.csv"
+    path.write_text("first,second,same\na.jpg,b.jpg,1\n b.jpg, a.jpg, 0\n")
+    assert is_table(path)
+    images, same = read_table(path)
+    assert images == [str(tmp_path / f"{name}.jpg") for name in "abba"] and same.tolist() == [True, False]
+    path.write_text(f"first,second,same\n{row}\n")
+    with pytest.raises(KpstraError, match=rf"pairs\.csv: {message}"):
+        read_table(path)
+    path.write_text("first,same\n")
+    assert not is_table(path)
+    with pytest.raises(KpstraError, match=r"pairs\.csv: line 1: no column second"):
+        read_table(path)
