@@ -82,7 +82,7 @@ def test_the_curve_rises_to_the_aligned_face(root, capsys):
     points = json.loads((output / "robustness.json").read_text())["points"]
     curve = {point["severity"]: point["metrics"]["Accuracy"] for point in points}
     assert [*curve] == [0.0, 0.5, 1.0] and curve[1.0] == 100.0 and curve[0.0] < 95
-    assert f"| detected | {curve[0.0]:.1f} |" in out and "| aligned | 100.0 |" in out
+    assert f"| detected | {curve[0.0]:.2f} |" in out and "| aligned | 100.00 |" in out
     assert Image.open(output / "alignment.png").width > 100
     written = (output / "robustness.json").read_text()
     assert run(root, "--steps", "3", "--output", str(output), "--metrics", "Accuracy") == 0
