@@ -58,6 +58,7 @@ class Records:
         except OSError as error:
             raise KpstraError(f"{self.path}: cannot be read: {error.strerror}") from error
         self._places = self._read_index()
+        self._identities: np.ndarray | None = None
 
     def _read_index(self) -> dict[int, int]:
         expected = "expected lines of a key, a tab and a place in the .rec"
@@ -169,15 +170,16 @@ class Records:
     def identities(self, progress: Callable[[Iterable[int]], Iterable[int]] = iter) -> np.ndarray:
         """Return the identity of every image of :attr:`image_keys`, (N,) whole numbers as the file has them.
 
-        Where records of identities say which images are whose, two images of each are looked at; else all.
+        Where records of identities say which images are whose, two images of each are looked at; else all, once.
 
         Raises:
             KpstraError: a label that is no whole number, or a damaged record.
         """
-        keys = self.image_keys
-        if self._bounds is not None and (spans := self._spans(progress)) is not None:
-            return spans
-        return np.array([self._identity(key) for key in progress(keys)], np.int64)
+        if self._identities is None and self._bounds is not None:
+            self._identities = self._spans(progress)
+        if self._identities is None:
+            self._identities = np.array([self._identity(key) for key in progress(self.image_keys)], np.int64)
+        return self._identities
 
     def _spans(self, progress: Callable[[Iterable[int]], Iterable[int]]) -> np.ndarray | None:
         """Identities as their records have them, or none where these are not the images without gaps."""
