@@ -175,10 +175,11 @@ class Records:
         Raises:
             KpstraError: a label that is no whole number, or a damaged record.
         """
+        keys = self.image_keys
         if self._identities is None and self._bounds is not None:
             self._identities = self._spans(progress)
         if self._identities is None:
-            self._identities = np.array([self._identity(key) for key in progress(self.image_keys)], np.int64)
+            self._identities = np.array([self._identity(key) for key in progress(keys)], np.int64)
         return self._identities
 
     def _spans(self, progress: Callable[[Iterable[int]], Iterable[int]]) -> np.ndarray | None:
