@@ -8,8 +8,9 @@ Rules, each counted in ``<output>/prepare_report.json``:
 
 * Image and pose share the file stem. A pose file is the width and height of the crop that the pose network saw and
   17 x (x, y, score) in its pixels, comma-separated. Where the silhouette has another size, the joints are scaled to it.
-* Frames go by their numbers: frame_9 before frame_10. Where that differs from the order of names as text, which is
-  OpenGait's, the sequence is counted. Hidden files are left out, and suffixes may be in capitals.
+* Frames are in the order of names as text, OpenGait's: frame_10 before frame_9. Where that is not the order of their
+  numbers, the sequence is counted, and joints are filled in along the numbers. Hidden files are left out, and suffixes
+  may be in capitals.
 * Silhouette unreadable or truncated, pixel sum of at most 10000, or no x-centre: the frame is dropped from both files.
 * Pose file missing, without a person, unparsable, of a wrong number of values, not finite, or all zero: the frame is
   kept, every joint counts as absent.

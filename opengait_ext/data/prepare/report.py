@@ -15,7 +15,7 @@ from .silhouettes import FRAME_RULES
 SHOWN = (
     "poses without silhouette",
     "poses scaled from a crop of another size",
-    "sequences ordered by number, not as text",
+    "sequences ordered as text, not by number",
 )
 APPROXIMATE = "APPROXIMATE keypoints, aligned by the body box: off by about 1.1 pixels of 64 in the mean"
 
@@ -47,7 +47,7 @@ def make_report(records: Sequence[Record], settings: Mapping[str, Any], strays: 
         "joints absent": total["joints absent"],
         "poses without silhouette": total["stray poses"] + strays,
         "poses scaled from a crop of another size": total["scaled"],
-        "sequences ordered by number, not as text": total["reordered"],
+        "sequences ordered as text, not by number": total["reordered"],
         "confident joints checked": total["joints confident"],
         "of these on the body": total["joints on body"],
         "warnings": [verdict.what for verdict in findings(total) if not verdict.well],

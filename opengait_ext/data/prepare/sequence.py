@@ -45,6 +45,8 @@ def in_order(names: Sequence[str]) -> list[str]:
 def prepare_sequence(silhouettes: Path, poses: Mapping[str, Any], size: int, layout: RawLayout) -> Prepared:
     """Return (T, S, S) uint8 silhouettes, (T, 17, 3) float32 keypoints in their pixels, and counts.
 
+    Absent joints are filled in along the frames' numbers; the arrays are in the order of names as text, OpenGait's.
+
     Args:
         silhouettes: a folder of PNG files, one a frame.
         poses: what ``layout`` reads joints from, by the picture's stem.
@@ -56,7 +58,7 @@ def prepare_sequence(silhouettes: Path, poses: Mapping[str, Any], size: int, lay
     counts["reordered"] = int(names != sorted(names))
     images = np.empty((len(names), size, size), np.uint8)
     placements, raw = np.empty((len(names), 4)), np.zeros((len(names), JOINTS, 3))
-    folder, kept = str(silhouettes), 0
+    folder, kept, used = str(silhouettes), 0, []
     for name in names:
         try:
             image = read_silhouette(f"{folder}/{name}")
@@ -72,6 +74,7 @@ def prepare_sequence(silhouettes: Path, poses: Mapping[str, Any], size: int, lay
             raw[kept] = pose
             counts["scaled"] += rule == "scaled"
         kept += 1
+        used.append(name)
     images, raw, placements = images[:kept], raw[:kept], placements[:kept]
     if not layout.exact:
         there = raw.any((1, 2))
@@ -81,6 +84,9 @@ def prepare_sequence(silhouettes: Path, poses: Mapping[str, Any], size: int, lay
     count_body(images, placed, counts)
     keypoints, counts["joints absent"] = fill_absent(placed, (size, size))
     counts["frames"] = kept
+    if counts["reordered"]:
+        as_text = sorted(range(kept), key=used.__getitem__)
+        images, keypoints = images[as_text], keypoints[as_text]
     return images, keypoints, counts
 
 

@@ -121,20 +121,33 @@ def test_poses_of_a_crop_of_another_size(raw, factor):
         np.testing.assert_allclose(ours, straight, atol=1e-3)
 
 
-def test_frames_go_by_number(raw, tmp_path):
-    """frame_9 before frame_10, although as text it comes after; joints are filled in along that order."""
-    expected = {}
+def test_files_are_in_opengait_s_order_and_joints_filled_in_along_the_numbers(raw):
+    """OpenGait sorts names as text, frame_10 before frame_9; what is next to a frame in time its number says."""
     run(raw, "straight")
-    for kind, suffix in ((SILHOUETTES, "png"), (POSES, "txt")):
-        for name in NAMES:
-            for number, path in enumerate(sorted((raw / kind / name).iterdir()), 5):
-                path.rename(path.with_name(f"frame_{number}.{suffix}"))
-    report = run(raw)
-    assert report["sequences ordered by number, not as text"] == 2
+    gone = [sorted((raw / POSES / name).iterdir())[5] for name in NAMES]  # frame_10, which has to be filled in
+    for path in gone:
+        path.unlink()
+    run(raw, "filled")
+    numbers = {}
     for name in NAMES:
+        stems = sorted(path.stem for path in (raw / SILHOUETTES / name).iterdir())
+        numbers[name] = {stem: number for number, stem in enumerate(stems, 5)}
+        for path in [*(raw / SILHOUETTES / name).iterdir(), *(raw / POSES / name).iterdir()]:
+            path.rename(path.with_name(f"frame_{numbers[name][path.stem]}{path.suffix}"))
+    report = run(raw)
+    assert report["sequences ordered as text, not by number"] == 2
+    for name in NAMES:
+        as_text = sorted(numbers[name].values(), key=str)
+        assert as_text[0] == 10 and as_text != sorted(as_text)
         for file in ("0_sil.pkl", "1_keypoints.pkl"):
-            expected[file] = read_array(raw / "straight" / name / file)
-            np.testing.assert_array_equal(read_array(raw / "out" / name / file), expected[file])
+            by_number = read_array(raw / "filled" / name / file)
+            np.testing.assert_array_equal(read_array(raw / "out" / name / file), by_number[np.array(as_text) - 5])
+        straight = read_array(raw / "straight" / name / "1_keypoints.pkl")
+        filled = read_array(raw / "out" / name / "1_keypoints.pkl")[0]
+        assert not filled[:, 2].any()
+        neighbours = (straight[4, :, :2] + straight[6, :, :2]) / 2
+        seen = (straight[4:7, :, 2] > 0).all(0)
+        np.testing.assert_allclose(filled[seen, :2], neighbours[seen], atol=1e-3)
 
 
 def test_other_files_and_suffixes(raw):
