@@ -11,7 +11,10 @@ from ..host import torchreid
 from . import factory
 
 MOST = 3  # models named
-HEADS = ((factory.FACE_TRANSFORMERS, "vit.feature.0.weight"), (factory.FACE_RESNETS, "fc.4.weight"))  # slow to build
+HEADS = (
+    (factory.FACE_TRANSFORMERS, "network.feature.0.weight"),
+    (factory.FACE_RESNETS, "fc.4.weight"),
+)  # slow to build
 
 
 def models_that_fit(weights: Mapping[str, Tensor]) -> list[str]:

@@ -1,5 +1,6 @@
-"""Networks for faces: KP-RPE's ViT, StRA's ResNet50, and the one for expressions."""
+"""Networks for faces: KP-RPE's ViT and Swin, StRA's ResNet50, and the one for expressions."""
 
+from .swin import FaceSwin
 from .vit import FaceViT
 
-__all__ = ["FaceViT"]
+__all__ = ["FaceSwin", "FaceViT"]

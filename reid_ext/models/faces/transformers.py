@@ -1,4 +1,4 @@
-"""KP-RPE's ViT for faces as torchreid's models: plain, with KP-RPE, and the control."""
+"""KP-RPE's ViT and Swin for faces as torchreid's models: plain, with KP-RPE, and the control."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ from ..inputs import FACES
 from ..joints import MeanPoseOfTables, checked_settings, joints_of
 from ..networks import LOSSES
 from ..options import current
+from .swin import FaceSwin
 from .vit import FaceViT
 
-SIZES: dict[str, Mapping[str, Any]] = {  # Table 3 of the paper
-    "vit_small_face": {"embed_dim": 512, "depth": 12, "num_heads": 8, "mlp_ratio": 5},
-    "vit_base_face": {"embed_dim": 512, "depth": 24, "num_heads": 16, "mlp_ratio": 3},
+NETWORKS: dict[str, Callable[..., FaceViT | FaceSwin]] = {  # the ViTs of the paper's Table 3, CVLface's Swins
+    "vit_small_face": partial(FaceViT, embed_dim=512, depth=12, num_heads=8, mlp_ratio=5),
+    "vit_base_face": partial(FaceViT, embed_dim=512, depth=24, num_heads=16, mlp_ratio=3),
+    "swin_small_face": partial(FaceSwin, depths=(2, 2, 12, 2), drop_path=0.3),
+    "swin_base_face": partial(FaceSwin, depths=(2, 2, 18, 2), drop_path=0.5),
 }
 
 
 class FaceTransformer(nn.Module):
-    """:class:`FaceViT` with a linear classifier, images normalised to [-1, 1].
+    """:class:`FaceViT` or :class:`FaceSwin` with a linear classifier, images normalised to [-1, 1].
 
     Training outputs are torchreid's: logits, and for ``triplet`` also the feature. In evaluation it returns the feature
     (B, 512), not normalised.
@@ -37,28 +40,28 @@ class FaceTransformer(nn.Module):
     Args:
         num_classes: identities.
         loss: ``softmax`` or ``triplet``.
-        sizes: arguments of :class:`FaceViT`; its images are of the size of
+        build: makes the network, of :data:`NETWORKS`; its images are of the size of
             :func:`reid_ext.models.options.building`, 112x112 by default.
     """
 
     takes_keypoints: ClassVar[bool] = False
 
-    def __init__(self, num_classes: int, loss: str, **sizes: Any) -> None:
+    def __init__(self, num_classes: int, loss: str, build: Callable[..., FaceViT | FaceSwin]) -> None:
         one_of(loss, LOSSES, "loss")
         super().__init__()
         self.loss = loss
-        self.vit = FaceViT(current().size or FACES.size, kprpe=self.injected(), **sizes)
-        self.feature_dim = self.vit.feature_dim
+        self.network = build(current().size or FACES.size, kprpe=self.injected())
+        self.feature_dim = self.network.feature_dim
         self.classifier = nn.Linear(self.feature_dim, num_classes, bias=False)
         nn.init.normal_(self.classifier.weight, std=0.01)
 
     def injected(self) -> Mapping[str, Any] | None:
-        """Return what :class:`FaceViT` takes as ``kprpe``."""
+        """Return what the network takes as ``kprpe``."""
         return None
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Map images (B, 3, H, W) to what the engine expects (see the class)."""
-        return self.outputs(self.vit(images))
+        return self.outputs(self.network(images))
 
     def outputs(self, feature: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Map the feature (B, 512) to the outputs."""
@@ -69,7 +72,7 @@ class FaceTransformer(nn.Module):
 
     def undecayed(self) -> list[nn.Parameter]:
         """Return parameters that take no weight decay."""
-        return self.vit.undecayed()
+        return self.network.undecayed()
 
     def from_reference(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Load weights under CVLface's names, and return them under ours.
@@ -77,8 +80,8 @@ class FaceTransformer(nn.Module):
         Raises:
             KpstraError: they are another network's.
         """
-        self.vit.load_reference(weights)
-        return {f"vit.{name}": value for name, value in self.vit.state_dict().items()}
+        self.network.load_reference(weights)
+        return {f"network.{name}": value for name, value in self.network.state_dict().items()}
 
 
 class KPRPEFaceTransformer(MeanPoseOfTables, FaceTransformer):
@@ -111,7 +114,7 @@ class KPRPEFaceTransformer(MeanPoseOfTables, FaceTransformer):
     @property
     def kprpe(self) -> KPRPEHandle:
         """The injected attentions."""
-        return self.vit.kprpe
+        return self.network.kprpe
 
     def forward(self, images: Tensor, keypoints: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Map images (B, 3, H, W) and keypoints to what the engine expects (see the class).
@@ -121,7 +124,7 @@ class KPRPEFaceTransformer(MeanPoseOfTables, FaceTransformer):
         """
         points, scores = joints_of(keypoints, images, self.num_joints)
         landmarks = torch.cat((points, scores[..., None]), -1) if self.uses_confidence else points
-        return self.outputs(self.vit(images, landmarks))
+        return self.outputs(self.network(images, landmarks))
 
 
 class StaticFaceTransformer(KPRPEFaceTransformer):
@@ -136,7 +139,7 @@ class StaticFaceTransformer(KPRPEFaceTransformer):
 
 KINDS = {"": FaceTransformer, "_kprpe": KPRPEFaceTransformer, "_static": StaticFaceTransformer}
 FACE_TRANSFORMERS: dict[str, Callable[..., FaceTransformer]] = {
-    f"{name}{suffix}": partial(kind, **sizes) for name, sizes in SIZES.items() for suffix, kind in KINDS.items()
+    f"{name}{suffix}": partial(kind, build=build) for name, build in NETWORKS.items() for suffix, kind in KINDS.items()
 }
 
 
@@ -164,5 +167,7 @@ def reference_or_own(model: nn.Module, weights: Mapping[str, Tensor]) -> Mapping
     Raises:
         KpstraError: CVLface's, of another network.
     """
-    theirs = {"pos_embed", "net.pos_embed"} & {*weights}
+    theirs = any(
+        name.removeprefix("net.").startswith(("pos_embed", "features.", "keypoint_linear.")) for name in weights
+    )
     return model.from_reference(weights) if theirs and isinstance(model, FaceTransformer) else weights

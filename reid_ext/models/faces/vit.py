@@ -123,20 +123,13 @@ class FaceViT(nn.Module):
             raise KpstraError(f"FaceViT: images {tuple(images.shape)}: expected (B, 3, {size[0]}, {size[1]})")
         if not self.has_kprpe:
             return self.trunk.forward_features(images)
-        if keypoints is None or keypoints.ndim != 3 or keypoints.shape[-1] not in (2, 3):
-            given = "none" if keypoints is None else tuple(keypoints.shape)
-            raise KpstraError(
-                f"FaceViT: keypoints: {given}: expected (B, {FIVE_POINTS}, 2), x and y in [0, 1] of the images, or "
-                f"(B, {FIVE_POINTS}, 3) with scores"
-            )
-        confidence = keypoints[..., 2] if keypoints.shape[-1] == 3 else None
-        with self.kprpe.set_keypoints(keypoints[..., :2], confidence):
+        points, confidence = landmarks_of(keypoints, "FaceViT")
+        with self.kprpe.set_keypoints(points, confidence):
             return self.trunk.forward_features(images)
 
     def undecayed(self) -> list[nn.Parameter]:
         """Return what CVLface gives no weight decay: biases, norms and positions; f(P)'s weights are decayed."""
-        names = ("bias", "pos_embed")
-        return [value for name, value in self.named_parameters() if value.ndim == 1 or name.endswith(names)]
+        return undecayed(self)
 
     def load_reference(self, state_dict: Mapping[str, Tensor]) -> None:
         """Load weights under CVLface's names, with or without the ``net.`` of its published files.
@@ -166,3 +159,24 @@ class FaceViT(nn.Module):
         if self.has_kprpe:
             self.kprpe.load_reference(*linear)
         self.load_state_dict(report.weights, strict=False)
+
+
+def undecayed(network: nn.Module) -> list[nn.Parameter]:
+    """Return biases, what has one dimension, and learned positions."""
+    names = ("bias", "pos_embed")
+    return [value for name, value in network.named_parameters() if value.ndim == 1 or name.endswith(names)]
+
+
+def landmarks_of(keypoints: Tensor | None, network: str) -> tuple[Tensor, Tensor | None]:
+    """Return points (B, L, 2) and, of (B, L, 3), scores (B, L).
+
+    Raises:
+        KpstraError: keypoints of another shape, or none.
+    """
+    if keypoints is None or keypoints.ndim != 3 or keypoints.shape[-1] not in (2, 3):
+        given = "none" if keypoints is None else tuple(keypoints.shape)
+        raise KpstraError(
+            f"{network}: keypoints: {given}: expected (B, {FIVE_POINTS}, 2), x and y in [0, 1] of the images, or "
+            f"(B, {FIVE_POINTS}, 3) with scores"
+        )
+    return keypoints[..., :2], keypoints[..., 2] if keypoints.shape[-1] == 3 else None

@@ -1,5 +1,7 @@
 """FaceViT in torchreid's factory: its contract, pixels to shares, settings, CVLface's files."""
 
+from functools import partial
+
 import pytest
 import torch
 from golden_vectors import golden
@@ -23,7 +25,7 @@ SIZES = {"patch_size": 16, "embed_dim": 64, "depth": 2, "num_heads": 4, "mlp_rat
 def small(monkeypatch):
     """The golden vectors' network under the names of the paper's small one."""
     for suffix, kind in transformers.KINDS.items():
-        small = transformers.partial(kind, **SIZES)
+        small = partial(kind, build=partial(FaceViT, **SIZES))
         monkeypatch.setitem(factory.OURS, f"vit_small_face{suffix}", small)
 
 
@@ -55,7 +57,12 @@ def images_of(reference):
 
 
 def test_the_factory_has_the_paper_s_networks():
-    names = {f"vit_{size}_face{kind}" for size in ("small", "base") for kind in ("", "_kprpe", "_static")}
+    names = {
+        f"{trunk}_{size}_face{kind}"
+        for trunk in ("vit", "swin")
+        for size in ("small", "base")
+        for kind in ("", "_kprpe", "_static")
+    }
     assert names == {*transformers.FACE_TRANSFORMERS} and names < {*getattr(torchreid.models, "__model_factory")}
     assert [factory.with_joints(f"vit_base_face{kind}") for kind in ("", "_kprpe", "_static")] == [False, True, True]
 

@@ -11,7 +11,7 @@ from reid_data import arguments
 from plugins.keypoints.compact import write
 from reid_ext.__main__ import main
 from reid_ext.models import factory
-from reid_ext.models.faces import transformers
+from reid_ext.models.faces import FaceViT, transformers
 from reid_ext.training.results import read_results
 
 NAME = "vit_small_face_kprpe"
@@ -20,7 +20,7 @@ SMALL = {"patch_size": 16, "embed_dim": 32, "depth": 2, "num_heads": 2, "mlp_rat
 
 @pytest.fixture
 def run(monkeypatch, market_root, tmp_path):
-    monkeypatch.setitem(factory.OURS, NAME, partial(transformers.KPRPEFaceTransformer, **SMALL))
+    monkeypatch.setitem(factory.OURS, NAME, partial(transformers.KPRPEFaceTransformer, build=partial(FaceViT, **SMALL)))
     chance = np.random.default_rng(0)
     images = sorted(Path(market_root, "market1501").rglob("*.jpg"))
     size = np.array([64, 128, 1])
@@ -53,9 +53,13 @@ def test_it_trains_resumes_and_is_tested(run):
     first = torch.load(cut / "model" / "model.pth.tar-1")["state_dict"]
     weights, again = (torch.load(folder / "model" / "model.pth.tar-2")["state_dict"] for folder in (whole, cut))
     assert all(torch.equal(value, again[name]) for name, value in weights.items())
-    for name in ("vit.trunk.blocks.1.attn.kprpe.table_weight", "classifier.head.weight", "classifier.head.batch_mean"):
+    for name in (
+        "network.trunk.blocks.1.attn.kprpe.table_weight",
+        "classifier.head.weight",
+        "classifier.head.batch_mean",
+    ):
         assert not torch.equal(first[name], weights[name])  # trained
-    assert weights["vit.trunk.blocks.0.attn.kprpe.pose.count"] > 0  # the mean pose of the training images
+    assert weights["network.trunk.blocks.0.attn.kprpe.pose.count"] > 0  # the mean pose of the training images
     measured = list(read_results(whole).values())[-1].metrics
     tested = run("whole", "test.evaluate", "True", "model.load_weights", str(whole / "model" / "model.pth.tar-2"))
     assert list(read_results(tested).values())[-1].metrics == measured
