@@ -46,7 +46,7 @@ class FeatureExtractor(Host):
         model_path: a checkpoint.
         image_size: height and width; ``None`` takes 256x128, 112x112 for faces and 44x44 for expressions.
         device: ``None`` takes CUDA where there is one.
-        kprpe: what the ``kprpe`` settings of the training had that differs from the defaults.
+        kprpe, stra: what these settings of the training had that differs from the defaults.
         more: other arguments of the host's extractor: ``pixel_mean`` and ``pixel_std`` (ImageNet's, but for faces and
             expressions those of :mod:`reid_ext.models.inputs`), ``pixel_norm``, ``verbose``.
 
@@ -61,6 +61,7 @@ class FeatureExtractor(Host):
         image_size: tuple[int, int] | None = None,
         device: str | None = None,
         kprpe: Mapping[str, Any] | None = None,
+        stra: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> None:
         models.register()
@@ -73,7 +74,7 @@ class FeatureExtractor(Host):
             raise KpstraError(f"image_size: {image_size!r}: expected (height, width) in pixels, such as (256, 128)")
         device = str(usable(device or "auto"))
         reading = patch.object(sys.modules[Host.__module__], "load_pretrained_weights", load_all_features)
-        with reading, building(image_size, kprpe):
+        with reading, building(image_size, kprpe, stra):
             more = {"verbose": False, "pixel_mean": [*images.mean], "pixel_std": [*images.std], **more}
             super().__init__(model_name, str(model_path), image_size, device=device, **more)
         self._size = tuple(image_size)

@@ -6,5 +6,6 @@ The KP-RPE paper leaves "self-discovery of keypoints" as future work; StRA's mod
 from .centres import PartCentres, part_centres
 from .config import modes_config
 from .finder import ModeFinder
+from .stem import ModeStem
 
-__all__ = ["ModeFinder", "PartCentres", "modes_config", "part_centres"]
+__all__ = ["ModeFinder", "ModeStem", "PartCentres", "modes_config", "part_centres"]

@@ -99,10 +99,8 @@ class TorchreidHost(Host):
     @staticmethod
     def complexities(rows: Sequence[Row]) -> list[Complexity]:
         """Count on networks as the configurations have them, with one image of their size."""
-        from ..settings.load import kprpe_settings
-
         counted = tqdm(map(_settings, rows), "Counting parameters and operations", len(rows), disable=None)
-        return [complexity(cfg.model.name, cfg.data.height, cfg.data.width, kprpe_settings(cfg)) for cfg in counted]
+        return [complexity(cfg.model.name, cfg.data.height, cfg.data.width, *_shape(cfg)) for cfg in counted]
 
     @staticmethod
     def describe(row: Row) -> Description:
@@ -138,7 +136,19 @@ def _settings(row: Row) -> Any:
     return load_config(row.config, _set(row))
 
 
-def complexity(name: str, height: int = 256, width: int = 128, kprpe: Mapping[str, Any] | None = None) -> Complexity:
+def _shape(cfg: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    from ..settings.load import kprpe_settings, stra_settings
+
+    return kprpe_settings(cfg), stra_settings(cfg)
+
+
+def complexity(
+    name: str,
+    height: int = 256,
+    width: int = 128,
+    kprpe: Mapping[str, Any] | None = None,
+    stra: Mapping[str, Any] | None = None,
+) -> Complexity:
     """Count a model's parameters without its classifier, and the multiply-accumulates of an evaluation of one image.
 
     Convolutions and matrix products count, as in the StRA paper. Joints, where the model takes some, are all absent.
@@ -152,7 +162,7 @@ def complexity(name: str, height: int = 256, width: int = 128, kprpe: Mapping[st
     from ..models.options import building
 
     register()
-    with building((height, width), kprpe):
+    with building((height, width), kprpe, stra):
         model = torchreid.models.build_model(name, 10, pretrained=False, use_gpu=False).eval()
     parameters = sum(p.numel() for key, p in model.named_parameters() if not key.startswith("classifier"))
     with FlopCounterMode(display=False) as counter, torch.no_grad():

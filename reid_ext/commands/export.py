@@ -25,12 +25,13 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the file and say how equal it is."""
-    from ..settings.load import kprpe_settings, load_config
+    from ..settings.load import kprpe_settings, load_config, stra_settings
     from ..training.export import export
 
     name, size = args.model, {}
     if args.config_file:
         cfg = load_config(args.config_file)
-        name, size = cfg.model.name, {"height": cfg.data.height, "width": cfg.data.width, "kprpe": kprpe_settings(cfg)}
+        name, size = cfg.model.name, {"height": cfg.data.height, "width": cfg.data.width}
+        size |= {"kprpe": kprpe_settings(cfg), "stra": stra_settings(cfg)}
     difference = export(name, args.weights, args.output, **size)
     print(f"{args.output}: features equal torch's to {difference:.1g} of the largest")

@@ -9,7 +9,7 @@ from plugins.errors import KpstraError, one_of
 
 from ..host import torchreid
 from ..host_errors import host_call
-from ..settings.load import kprpe_settings
+from ..settings.load import kprpe_settings, stra_settings
 from ..training.console import print_report
 from ..training.margins import MARGINS, give_margin
 from . import factory
@@ -33,16 +33,18 @@ def build_model(cfg: CfgNode, num_classes: int) -> nn.Module:
         KpstraError: no such model or layers, no ImageNet weights, or a model that the host cannot build.
     """
     name = model_name(cfg)
-    ours, kprpe = name in factory.OURS, kprpe_settings(cfg)
-    if kprpe and not factory.with_joints(name):
+    ours, kprpe, stra = name in factory.OURS, kprpe_settings(cfg), stra_settings(cfg)
+    if kprpe and not factory.takes_kprpe(name):
         raise KpstraError(
             f"kprpe.{next(iter(kprpe))}: has no effect on {name}; choose a model.name that takes keypoints"
         )
+    if stra and not ours:
+        raise KpstraError(f"stra.{next(iter(stra))}: has no effect on {name}; choose a model.name with StRA")
     pretrained = cfg.model.pretrained and not ours
     loss = "softmax" if cfg.loss.name in MARGINS else cfg.loss.name
     with host_call(f"model.name {name}", "choose another model, or model.pretrained False"):
         try:
-            with building((cfg.data.height, cfg.data.width), kprpe):
+            with building((cfg.data.height, cfg.data.width), kprpe, stra):
                 model = torchreid.models.build_model(name, num_classes, loss, pretrained, cfg.use_gpu)
         except OSError as error:
             raise KpstraError(

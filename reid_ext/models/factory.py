@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from torch import nn
 
+from plugins.errors import KpstraError
 from plugins.stra.layers import GroupedPointwiseConv2d
 
 from ..host import torchreid
 from ..training.console import print_report
+from .backbones import BACKBONES
 from .faces.resnets import EXPRESSION_RESNETS, FACE_RESNETS
 from .faces.transformers import FACE_TRANSFORMERS
 from .inputs import EXPRESSIONS, FACES, FACES_STRA, PEOPLE, Input
-from .networks import LastStrideMobileNetV2, LinearHeadResNet, NonLocalResNet, StRAMobileNetV2, StRAResNet
+from .modal import ModesTransformer
+from .networks import (
+    GivesDiversity,
+    LastStrideMobileNetV2,
+    LinearHeadResNet,
+    NonLocalResNet,
+    StRAMobileNetV2,
+    StRAResNet,
+)
+from .options import current
 from .pretrained import load_imagenet
 from .transformers import TRANSFORMERS
 
@@ -44,17 +56,59 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 
 INPUTS = ((FACE_TRANSFORMERS, FACES), (FACE_RESNETS, FACES_STRA), (EXPRESSION_RESNETS, EXPRESSIONS))
 FACE_MODELS = {**FACE_TRANSFORMERS, **FACE_RESNETS, **EXPRESSION_RESNETS}
-OURS: dict[str, Callable[..., nn.Module]] = {**MODELS, **TRANSFORMERS, **FACE_MODELS}
+MODAL = {f"{backbone}_modes": partial(ModesTransformer, backbone=backbone) for backbone in BACKBONES}
+OURS: dict[str, Callable[..., nn.Module]] = {**MODELS, **TRANSFORMERS, **MODAL, **FACE_MODELS}
 
 
 def _build(
     name: str, num_classes: int, loss: str = "softmax", pretrained: bool | str = True, use_gpu: bool = True
 ) -> nn.Module:
     """Build ``name`` as torchreid's factory calls it; ``pretrained`` may also be the path of ImageNet weights."""
-    model = OURS[name](num_classes, loss)
+    stra = _stra(name)
+    try:
+        model = OURS[name](num_classes, loss, **stra)
+    except KpstraError as error:
+        raise KpstraError(f"{', '.join(f'stra.{key}' for key in stra)}: {error}" if stra else str(error)) from error
     if pretrained:
         print_report(load_imagenet(model, name, pretrained).summary())
     return model
+
+
+def _stra(name: str) -> dict[str, Any]:
+    """Return the ``stra`` settings that a model is built with.
+
+    Raises:
+        KpstraError: one that has no effect on it.
+    """
+    known, given = stra_keys(name), dict(current().stra)
+    for key in given:
+        if key not in known:
+            raise KpstraError(f"stra.{key}: has no effect on {name}, {_knows(known)}")
+    return given
+
+
+def _knows(known: tuple[str, ...]) -> str:
+    return f"which knows {', '.join(known)}" if known else "which has no modes to set; choose a model.name with StRA"
+
+
+def stra_keys(name: str) -> tuple[str, ...]:
+    """Return the ``stra`` settings that shape a model: none that its name fixes, or that it has no use for."""
+    built = OURS.get(name)
+    kind, fixed = getattr(built, "func", built), getattr(built, "keywords", {})
+    if built is None or not issubclass(kind, GivesDiversity):
+        return ()
+    if issubclass(kind, ModesTransformer):
+        return ("groups",)
+    keys = ["groups", "kernel_size"]
+    keys += ["ratio"] if fixed.get("operator", "local") == "local" else []
+    keys += ["gate"] if fixed.get("mode_attention", True) else []
+    return tuple(key for key in keys if key not in fixed)
+
+
+def takes_kprpe(name: str) -> bool:
+    """Whether the ``kprpe`` settings have an effect on a model."""
+    built = OURS.get(name)
+    return bool(getattr(getattr(built, "func", built), "settings", ()))
 
 
 def with_joints(name: str) -> bool:

@@ -20,15 +20,19 @@ LOSSES = ("softmax", "triplet")
 MOBILENET_STRA_BLOCKS = (("conv7", 1), ("conv7", 2), ("conv8", 0))  # the stride-1 blocks of the last stage
 
 
-class DiversityOutputs:
+class GivesDiversity:
+    """A network whose training outputs end with the diversity loss (B,) while ``return_diversity`` is on."""
+
+    return_diversity = False  # engines switch it on
+
+
+class DiversityOutputs(GivesDiversity):
     """torchreid's forward for a network in which some blocks return (features, diversity).
 
     With ``return_diversity`` (engines switch it on) training outputs end with the diversity loss, one value per image
     summed over the blocks, (B,). Otherwise the outputs are the host's: logits, or (logits, features) for ``triplet``,
     and features in evaluation.
     """
-
-    return_diversity = False
 
     def featuremaps(self, x: Tensor) -> Tensor:
         """Map images (B, 3, H, W) to the last feature map."""

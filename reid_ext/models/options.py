@@ -1,4 +1,4 @@
-"""What torchreid's factory cannot be told: the size of the images and the ``kprpe`` settings of a model."""
+"""What torchreid's factory cannot be told: the images' size, and the ``kprpe`` and ``stra`` settings of a model."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Options:
-    """Size (height, width) of the images, ``None`` being the model's own, and what differs in ``kprpe``."""
+    """Size (height, width) of the images, ``None`` being the model's own; what differs in ``kprpe`` and ``stra``."""
 
     size: tuple[int, int] | None = None
     kprpe: Mapping[str, Any] = field(default_factory=dict)
+    stra: Mapping[str, Any] = field(default_factory=dict)
 
 
 _CURRENT: ContextVar[Options] = ContextVar("options", default=Options())  # noqa: B039  it is frozen
@@ -26,14 +27,19 @@ def current() -> Options:
 
 
 @contextmanager
-def building(size: tuple[int, int] | None = None, kprpe: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Let torchreid's factory build models for images of ``size`` and with ``kprpe`` in the block.
+def building(
+    size: tuple[int, int] | None = None, kprpe: Mapping[str, Any] | None = None, stra: Mapping[str, Any] | None = None
+) -> Iterator[None]:
+    """Let torchreid's factory build models for images of ``size``, with ``kprpe`` and ``stra``, in the block.
+
+    ``stra`` holds arguments of :class:`plugins.stra.StRAttention` that differ from the defaults; for models whose
+    keypoints are modes, ``groups``.
 
     Example:
         >>> with building((384, 128), {"formulation": "nonlinear", "standardised": True, "grid": "image"}):
         ...     model = torchreid.models.build_model("swin_tiny_kprpe", 751, pretrained=False)
     """
-    before = _CURRENT.set(Options(size and tuple(size), dict(kprpe or {})))
+    before = _CURRENT.set(Options(size and tuple(size), dict(kprpe or {}), dict(stra or {})))
     try:
         yield
     finally:

@@ -27,6 +27,7 @@ from .schema import (
     POSITIVE,
     SCHEDULER,
     SCHEMA,
+    STRA_SHAPE,
     THREE,
     VIDEO_DATA,
 )
@@ -113,6 +114,11 @@ def engine_run_kwargs(cfg: CfgNode) -> dict[str, Any]:
 def kprpe_settings(cfg: CfgNode) -> dict[str, Any]:
     """Settings of KP-RPE that differ from the defaults."""
     return {key: value for key, value in cfg.kprpe.items() if value != SCHEMA["kprpe"][key]}
+
+
+def stra_settings(cfg: CfgNode) -> dict[str, Any]:
+    """Settings of StRA's layers that differ from the defaults."""
+    return {key: cfg.stra[key] for key in STRA_SHAPE if cfg.stra[key] != SCHEMA["stra"][key]}
 
 
 def _pick(cfg: CfgNode, table: Mapping[str, str]) -> dict[str, Any]:

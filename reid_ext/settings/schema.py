@@ -9,6 +9,7 @@ from plugins.kprpe.position.buckets import DISTANCES
 from plugins.kprpe.position.rotary import ROTARY
 from plugins.kprpe.position.table import FORMULATIONS, KEYPOINTS
 from plugins.kprpe.position.windows import GRIDS
+from plugins.stra.mode import GATES
 
 from ..training.margins import MARGINS
 from ..training.optimisers import OPTIMISERS
@@ -25,6 +26,10 @@ SCHEMA: dict[str, Any] = {
     },
     "stra": {
         "weight_d": 1.0,  # of the diversity loss
+        "groups": 8,  # as the next three: of the models with modes, where their names fix no other
+        "kernel_size": 3,
+        "ratio": 4,
+        "gate": "sigmoid",
         "pretrained_path": "",  # local ImageNet weights instead of the published file
         "pretrained_last_stage": True,  # also where the last stage fits (the authors' code; the paper: random)
     },
@@ -126,6 +131,7 @@ CHOICES = {
     "data.transforms": ("random_flip", "random_crop", "random_patch", "color_jitter", "random_erase"),
     "sampler.train_sampler": SAMPLERS,
     "sampler.train_sampler_t": SAMPLERS,
+    "stra.gate": GATES,
     "kprpe.formulation": FORMULATIONS,
     "kprpe.distance": tuple(DISTANCES),
     "kprpe.keypoints": KEYPOINTS,
@@ -139,7 +145,11 @@ CHOICES = {
     "loss.name": ("softmax", "triplet", *MARGINS),
     "test.dist_metric": ("euclidean", "cosine"),
 }
+STRA_SHAPE = ("groups", "kernel_size", "ratio", "gate")  # of `stra`: what models are built with
 AT_LEAST_ONE = (
+    "stra.groups",
+    "stra.kernel_size",
+    "stra.ratio",
     "data.height",
     "data.width",
     "data.k_tfm",

@@ -15,7 +15,7 @@ from plugins.common.machine import device_name
 from ..data.images import reading
 from ..host import torchreid
 from ..host_errors import host_call
-from ..models.networks import DiversityOutputs
+from ..models.networks import GivesDiversity
 from .checkpoints import inner, save_checkpoint, training_state
 from .console import quiet
 from .fed import FedEngine
@@ -202,7 +202,7 @@ def build_engine(cfg: CfgNode, datamanager, model: nn.Module, optimizer, schedul
         arguments.update(cfg.loss.triplet)  # margin, weight_t, weight_x
     if cfg.data.type == "video":
         arguments["pooling_method"] = cfg.video.pooling_method
-    diverse = isinstance(inner(model), DiversityOutputs)
+    diverse = isinstance(inner(model), GivesDiversity)
     if diverse:
         arguments["weight_d"] = cfg.stra.weight_d
     return ENGINES[cfg.data.type, cfg.loss.name][diverse](datamanager, model, **arguments)

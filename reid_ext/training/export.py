@@ -23,6 +23,7 @@ def export(
     height: int = 256,
     width: int = 128,
     kprpe: Mapping[str, Any] | None = None,
+    stra: Mapping[str, Any] | None = None,
 ) -> float:
     """Write the ONNX file and return the largest difference of its features, as a share of the largest.
 
@@ -31,14 +32,14 @@ def export(
         weights: a checkpoint, also the authors'.
         output: the file.
         height, width: of the images.
-        kprpe: the ``kprpe`` settings of the training that differ from the defaults.
+        kprpe, stra: these settings of the training, where they differ from the defaults.
 
     A model that takes keypoints has them as its second input, (batch, 17, 3) in pixels of the images.
 
     Raises:
         KpstraError: an unknown model, a checkpoint that does not fit, or a network that cannot be exported.
     """
-    network = FeatureExtractor(model, weights, (height, width), device="cpu", kprpe=kprpe).model
+    network = FeatureExtractor(model, weights, (height, width), device="cpu", kprpe=kprpe, stra=stra).model
     chance = torch.Generator().manual_seed(0)
     first, *others = ({"images": torch.randn(n, 3, height, width, generator=chance)} for n in BATCHES)
     if takes_keypoints(network):

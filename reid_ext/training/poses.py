@@ -10,8 +10,10 @@ from torch import nn, optim
 
 from plugins.kprpe import normalise_keypoints
 
+from ..data.images import reading
 from ..data.keypoints import images_of, size_of
 from .checkpoints import inner
+from .rng import preserved_rng
 
 POSES = 2048  # looked at, at most
 
@@ -20,10 +22,17 @@ def fit_pose(model: nn.Module, datamanager: Any) -> None:
     """Give a model that wants it the mean pose of the training images, as they are before augmentation.
 
     Args:
-        model: one whose ``wants_pose`` says so; others stay as they are.
+        model: one whose ``wants_pose`` says so; others stay as they are. One that finds its keypoints itself
+            (``fit_modes``) is given a batch of images.
         datamanager: whose training images have keypoints.
     """
     if not getattr(model, "wants_pose", False):
+        return
+    if hasattr(model, "fit_modes"):
+        with preserved_rng(), reading():
+            images = next(iter(datamanager.train_loader))["img"]
+        model.fit_modes(images.flatten(0, -4))
+        print("Mean centres of the modes in a batch of training images")
         return
     dataset = datamanager.train_loader.dataset
     images = [image for image in images_of(dataset) if image in dataset.keypoints]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from plugins.errors import KpstraError
 
 from ..host import torchreid
-from ..models.networks import DiversityOutputs
+from ..models.networks import GivesDiversity
 from .checkpoints import inner
 
 Losses = dict[str, tuple[float, Tensor]]  # name -> (weight, loss)
@@ -96,7 +96,7 @@ class DiversityLoss(OwnStep):
     """``weight_d * mean(diversity)`` (StRA paper, appendix A) beside the losses of the class that follows this one."""
 
     def __init__(self, datamanager, model: nn.Module, *args, weight_d: float = 1.0, **kwargs) -> None:
-        if not isinstance(inner(model), DiversityOutputs):
+        if not isinstance(inner(model), GivesDiversity):
             raise KpstraError(f"{type(inner(model)).__name__} has no diversity loss: use torchreid's own engine")
         super().__init__(datamanager, model, *args, **kwargs)
         self.weight_d = weight_d

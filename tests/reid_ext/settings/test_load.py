@@ -12,7 +12,7 @@ from plugins.common.settings import flatten, read_yaml
 from plugins.errors import KpstraError
 from reid_ext.host import torchreid
 from reid_ext.models.build import note_normalisation
-from reid_ext.models.factory import input_of, with_joints
+from reid_ext.models.factory import MODAL, input_of, with_joints
 from reid_ext.models.transformers import TRANSFORMERS, KPRPETransformer
 from reid_ext.settings import load as config
 from reid_ext.settings import schema
@@ -44,7 +44,8 @@ def test_schema_is_upstreams(upstream):
     ours = flatten(get_default_config())
     theirs = flatten(upstream.get_default_config())
     added = {key for key in ours if key not in theirs}
-    stra = {"stra.weight_d", "stra.pretrained_path", "stra.pretrained_last_stage"}
+    shape = {f"stra.{key}" for key in ("groups", "kernel_size", "ratio", "gate")}
+    stra = {"stra.weight_d", "stra.pretrained_path", "stra.pretrained_last_stage", *shape}
     keypoints = {"data.keypoints", "data.keypoints_sources", "data.keypoints_targets"}
     kprpe = {f"kprpe.{key}" for key in KPRPETransformer.settings}
     margins = {f"loss.{name}.{key}" for name in MARGINS for key in ("margin", "scale")}
@@ -180,6 +181,11 @@ def test_rows_with_joints_are_networks_of_the_factory():
     rows = read_table("leaderboard_keypoints", "reid").rows
     for row in rows:
         cfg = load_config(row.config, [text for pair in row.set.items() for text in pair])
+        if cfg.model.name in MODAL:
+            alone = row.name.endswith("_constant")
+            assert cfg.kprpe.keypoints == ("constant" if alone else "given") and not cfg.data.keypoints
+            assert row.control == (row.name.replace("modes_constant", "static") if alone else f"{row.name}_constant")
+            continue
         assert cfg.model.name in TRANSFORMERS and cfg.data.keypoints and cfg.loss.name == "triplet"
         kind = row.name.rpartition("_")[2]
         beside = {"plain": None, "kprpe": "static"}.get(kind, "plain")
