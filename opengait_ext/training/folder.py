@@ -17,6 +17,7 @@ from .record import output_folder
 MAY_DIFFER = (  # of a run that goes on: where things are, how often they are said, how far it goes, how it is tested
     "data_cfg.dataset_root",
     "data_cfg.num_workers",
+    "data_cfg.pretreatment",
     "data_cfg.cache",
     "data_cfg.test_dataset_name",
     "data_cfg.remove_no_gallery",

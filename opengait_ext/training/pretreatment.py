@@ -23,14 +23,15 @@ from ..host.errors import refused
 from ..host.find import Host
 from ..host.patches import in_memory
 from .progress import uses_cuda
+from .ring import shared
 from .twin import transform, twin_of
 
 
 class Prepared:
     """A batch as a model takes it, in the host's memory: arrays where tensors will be.
 
-    The first modality is in a slot of the loader's :class:`opengait_ext.training.ring.Ring`; the others, which are
-    small, go through the worker's pipe, as OpenGait's own batches do.
+    Large ones are in slots of the loader's :class:`opengait_ext.training.ring.Ring`; the others go through the worker's
+    pipe.
 
     Args:
         ready: what ``inputs_pretreament`` returned.
@@ -103,7 +104,7 @@ class Pretreatment:
 
         def bare(tensor: Tensor) -> np.ndarray:
             gradients.append(tensor.requires_grad)
-            return tensor.detach().numpy()
+            return shared(tensor.detach().numpy())
 
         try:
             with in_memory(self.twin.host), refused("trainer_cfg.transform, trainer_cfg.joint_transform"):

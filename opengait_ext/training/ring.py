@@ -17,6 +17,8 @@ from torch.utils.data import DataLoader, get_worker_info
 
 FLAGS = 4096  # bytes in front of the slots, one for each: 0 is free
 HELD = 2  # batches that the training process holds at most, beside those that wait for it
+ARRAYS = 2  # of a batch: silhouettes and keypoints; memory that is never written costs nothing
+SMALL = 1 << 14  # bytes that may as well go through the pipe, whose 64 kB then hold a whole batch
 NUMBERS = itertools.count()
 RINGS: weakref.WeakValueDictionary[int, Ring] = weakref.WeakValueDictionary()
 _current: Ring | None = None  # of the loader whose workers are being forked, and for good in those workers
@@ -79,6 +81,15 @@ def empty(shape: tuple[int, ...]) -> np.ndarray:
     return np.empty(shape, np.float32)
 
 
+def shared(array: np.ndarray) -> np.ndarray:
+    """Return an array in a slot, unless it is in one, is small, or is of another type."""
+    if isinstance(array, SharedArray) or array.dtype != np.float32 or array.nbytes <= SMALL:
+        return array
+    copy = empty(array.shape)
+    copy[...] = array
+    return copy
+
+
 class RingLoader(DataLoader):
     """A loader whose workers have a :class:`Ring`, a new one whenever it is iterated.
 
@@ -97,7 +108,7 @@ class RingLoader(DataLoader):
         if not self.num_workers or not self.slot_bytes:
             return super().__iter__()
         try:
-            _current = Ring(self.num_workers, self.prefetch_factor + HELD, self.slot_bytes)
+            _current = Ring(self.num_workers, ARRAYS * (self.prefetch_factor + HELD), self.slot_bytes)
         except OSError:  # the system promises no more memory
             return super().__iter__()
         try:

@@ -43,7 +43,13 @@ def test_another_training_set_is_other_settings(data, tmp_path):
 
 def test_the_same_settings_are_told_what_is_there(data):
     """Settings that say where, how often and how far may differ."""
-    done = run(data, "trainer_cfg.total_iter=1", "trainer_cfg.save_iter=5", "data_cfg.num_workers=1")
+    done = run(
+        data,
+        "trainer_cfg.total_iter=1",
+        "trainer_cfg.save_iter=5",
+        "data_cfg.num_workers=1",
+        "data_cfg.pretreatment=host",
+    )
     assert "checkpoints of these settings up to iteration 2 are there" in done.stderr and "--resume" in done.stderr
 
 

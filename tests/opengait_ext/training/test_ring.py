@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from torch.utils.data import Dataset
 
-from opengait_ext.training.ring import HELD, RINGS, Ring, RingLoader, empty
+from opengait_ext.training.ring import ARRAYS, HELD, RINGS, SMALL, Ring, RingLoader, empty, shared
 
 SHAPE = (2, 3, 4)
 BYTES = 4 * 24
@@ -34,6 +34,13 @@ class Filled:
         return array
 
 
+class Shared(Filled):
+    """Its arrays are large, and copied into slots."""
+
+    def __call__(self, items):
+        return [shared(np.full((SMALL,), items[0], np.float32)), shared(np.full((3,), items[0], np.float32))]
+
+
 def loader(workers=1, size=BYTES, shape=SHAPE):
     return RingLoader(Numbers(), batch_size=1, num_workers=workers, collate_fn=Filled(shape), slot_bytes=size)
 
@@ -54,7 +61,7 @@ def test_batches_that_are_gone_leave_their_slots(workers):
     if workers:
         memory = np.frombuffer(iterator.ring.memory, np.uint8)
         assert all(0 <= at - place(memory) < len(memory) for at in places)
-        assert 1 < len(places) <= workers * (2 + HELD)
+        assert 1 < len(places) <= workers * ARRAYS * (2 + HELD)
 
 
 def test_batches_that_are_held_stay():
@@ -81,6 +88,19 @@ def test_what_does_not_fit_goes_through_the_pipe():
     for size in (BYTES - 1, 0):
         large = (2000,) if size else SHAPE
         assert [int(array.flat[0]) for array in loader(size=size, shape=large)] == list(range(40))
+
+
+def test_large_arrays_are_shared():
+    """Small ones, and those of other types, stay what they are."""
+    ours = RingLoader(Numbers(), batch_size=1, num_workers=1, collate_fn=Shared(), slot_bytes=4 * SMALL)
+    iterator = iter(ours)
+    memory = np.frombuffer(iterator.ring.memory, np.uint8)
+    for i, (large, small) in enumerate(iterator):
+        assert (large == i).all() and (small == i).all()
+        assert 0 <= place(large) - place(memory) < len(memory)
+        assert not 0 <= place(small) - place(memory) < len(memory)
+    numbers = np.zeros(SMALL)
+    assert shared(numbers) is numbers
 
 
 def test_memory_ends_with_its_user():
