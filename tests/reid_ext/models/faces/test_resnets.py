@@ -1,6 +1,7 @@
 """StRA's networks for faces and expressions: sizes, maps, contract, ImageNet's weights, wrong images."""
 
 import warnings
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,12 @@ def build(name, size=None, classes=7, loss="softmax", device="cpu"):
         return torchreid.models.build_model(name, classes, loss, pretrained=False, use_gpu=False)
 
 
+@cache
+def on_meta(name, size=None):
+    """A network without memory, built once for all tests."""
+    return build(name, size, loss="triplet", device="meta")
+
+
 @pytest.mark.parametrize(("name", "size", "count"), [
     ("resnet50_face", None, 74_893_888),
     ("resnet50_face_stra", None, 67_957_816),
@@ -36,21 +43,21 @@ def build(name, size=None, classes=7, loss="softmax", device="cpu"):
 ])  # fmt: skip
 def test_sizes_of_face_networks(name, size, count):
     """Without the classifier; for the paper's two sizes of images, and ArcFace's."""
-    parameters = build(name, size, device="meta").named_parameters()
+    parameters = on_meta(name, size).named_parameters()
     assert sum(value.numel() for key, value in parameters if not key.startswith("classifier")) == count
 
 
 @pytest.mark.parametrize(("name", "count"), [("fer_resnet", 19_881_927), ("fer_resnet_stra", 6_628_287)])
 def test_sizes_of_expression_networks(name, count):
     """With seven classes; of the stem, grey images would need a third."""
-    model = build(name, device="meta")
+    model = on_meta(name)
     assert sum(value.numel() for value in model.parameters()) - model.conv1.weight.numel() * 2 // 3 == count
     assert f"{count:,}" in PAGE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("name", "width"), [("resnet50_face", 512), ("fer_resnet", 2048)])
 def test_outputs_honour_the_hosts_contract(name, width):
-    model = build(name, loss="triplet", device="meta")
+    model = on_meta(name).train()
     images = torch.zeros(2, 3, *input_of(name).size, device="meta")
     logits, features = model(images)
     assert logits.shape == (2, 7) and features.shape == (2, width)
@@ -58,7 +65,10 @@ def test_outputs_honour_the_hosts_contract(name, width):
     assert not isinstance(model, DiversityOutputs)
 
 
-@pytest.mark.parametrize(("name", "size"), [("resnet50_face_ls2_stra", (64, 40)), ("fer_resnet_stra", (16, 16))])
+@pytest.mark.parametrize(("name", "size"), [
+    pytest.param("resnet50_face_ls2_stra", (64, 40), marks=pytest.mark.slow),
+    ("fer_resnet_stra", (16, 16)),
+])  # fmt: skip
 def test_stra_s_outputs_honour_it_too(name, size):
     """With the diversity of three blocks where an engine asks for it."""
     model = build(name, size, loss="triplet", device="meta").to_empty(device="cpu")
@@ -75,7 +85,7 @@ def test_stra_s_outputs_honour_it_too(name, size):
 
 def test_the_maps_of_the_expression_network():
     """44, 22, 11, 6; the stem keeps the size."""
-    model, x, sides = build("fer_resnet", device="meta"), torch.zeros(1, 3, 44, 44, device="meta"), []
+    model, x, sides = on_meta("fer_resnet"), torch.zeros(1, 3, 44, 44, device="meta"), []
     x = model.maxpool(model.relu(model.bn1(model.conv1(x))))
     for stage in (model.layer1, model.layer2, model.layer3, model.layer4):
         x = stage(x)
@@ -105,8 +115,8 @@ def test_the_head_is_arcfaces():
 
 
 def test_images_of_another_size_are_refused():
-    model = build("resnet50_face", (32, 48), device="meta")
-    with pytest.raises(KpstraError, match=r"feature maps of 2x3.*data\.height"):
+    model = on_meta("resnet50_face")
+    with pytest.raises(KpstraError, match=r"feature maps of 7x7.*data\.height"):
         model(torch.zeros(2, 3, 64, 48, device="meta"))
 
 
@@ -116,7 +126,7 @@ def test_imagenet_s_weights_fit(tmp_path, name, replaced):
     sizes = {"conv1": (64, 3, 7, 7), "layer4.1.conv1": (512, 2048, 1, 1), "layer4.1.conv2": (512, 512, 3, 3)}
     path = tmp_path / "imagenet.pth"
     torch.save({f"{layer}.weight": torch.zeros(size) for layer, size in sizes.items()}, path)
-    model = build(name, device="meta")
+    model = on_meta(name)
     for last_stage, layers in ((True, 2 if replaced else 3), (False, 1 if replaced else 3)):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # nothing is copied to the meta device
@@ -125,7 +135,7 @@ def test_imagenet_s_weights_fit(tmp_path, name, replaced):
 
 def test_there_are_no_imagenet_weights_for_expressions():
     with pytest.raises(KpstraError, match="fer_resnet: nobody publishes"):
-        load_imagenet(build("fer_resnet", device="meta"), "fer_resnet")
+        load_imagenet(on_meta("fer_resnet"), "fer_resnet")
 
 
 def test_unknown_losses_are_refused():
