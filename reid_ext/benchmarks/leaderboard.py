@@ -76,12 +76,18 @@ class TorchreidHost(Host):
 
     @staticmethod
     def result(folder: Path) -> Result | None:
-        """Read what the run measured in the end, of the last target; see the base class."""
+        """Read what the run measured in the end, of the last target; see the base class.
+
+        The others' metrics are there under ``<data set> <metric>``.
+        """
         found = read_results(folder)
         if not found:
             return None
         path, results = list(found.items())[-1]
-        metrics = {name: round(value * 100, 4) for name, value in list(results.metrics.values())[-1].items()}
+        *others, last = results.metrics
+        metrics = dict(results.metrics[last])
+        metrics |= {f"{one} {name}": value for one in others for name, value in results.metrics[one].items()}
+        metrics = {name: round(value * 100, 4) for name, value in metrics.items()}
         trained = next((one.seconds for one in found.values() if one.epoch is not None), None)
         return Result(metrics, path, trained, results.device)
 

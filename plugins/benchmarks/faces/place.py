@@ -8,8 +8,8 @@ from .face import Face
 from .surface import landmarks
 from .view import View
 
-FILL = 0.42  # of a picture's height: half a head's, where no place is given
-SHIFT, SCALE, ROLL = 0.06, 0.14, 12.0  # of a detector's boxes: shares of the side, of the logarithm; degrees
+FILL = 0.5  # of a picture's height: half a head's, where no place is given
+SHIFT, SCALE, ROLL = 0.04, 0.1, 8.0  # of a detector's boxes: shares of the side, of the logarithm; degrees
 
 
 def default_place(size: int) -> np.ndarray:

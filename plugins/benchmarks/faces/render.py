@@ -20,7 +20,7 @@ def render(face: Face, view: View, size: int = 64, place: np.ndarray | None = No
     Args:
         size: of the picture, in pixels.
         place: (2, 3) similarity transform from the head's plane (right, down) to pixels; by default the head's middle
-            is the picture's, and its height 92 % of the picture's.
+            is the picture's, and its height 110 % of the picture's.
 
     Returns:
         The picture, and x, y of image-left eye, image-right eye, nose tip and mouth corners in pixels: whole numbers

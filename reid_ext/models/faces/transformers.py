@@ -23,7 +23,8 @@ from ..options import current
 from .swin import FaceSwin
 from .vit import FaceViT
 
-NETWORKS: dict[str, Callable[..., FaceViT | FaceSwin]] = {  # the ViTs of the paper's Table 3, CVLface's Swins
+NETWORKS: dict[str, Callable[..., FaceViT | FaceSwin]] = {  # tiny: for a CPU; the ViTs of Table 3, CVLface's Swins
+    "vit_tiny_face": partial(FaceViT, embed_dim=64, depth=3, num_heads=4, mlp_ratio=2, feature_dim=64),
     "vit_small_face": partial(FaceViT, embed_dim=512, depth=12, num_heads=8, mlp_ratio=5),
     "vit_base_face": partial(FaceViT, embed_dim=512, depth=24, num_heads=16, mlp_ratio=3),
     "swin_small_face": partial(FaceSwin, depths=(2, 2, 12, 2), drop_path=0.3),

@@ -56,13 +56,14 @@ def images_of(reference):
     return (reference["images"] / 255 - 0.5) / 0.5
 
 
-def test_the_factory_has_the_paper_s_networks():
+def test_the_factory_has_the_paper_s_networks_and_a_tiny_one():
     names = {
         f"{trunk}_{size}_face{kind}"
         for trunk in ("vit", "swin")
         for size in ("small", "base")
         for kind in ("", "_kprpe", "_static")
     }
+    names |= {f"vit_tiny_face{kind}" for kind in ("", "_kprpe", "_static")}
     assert names == {*transformers.FACE_TRANSFORMERS} and names < {*getattr(torchreid.models, "__model_factory")}
     assert [factory.with_joints(f"vit_base_face{kind}") for kind in ("", "_kprpe", "_static")] == [False, True, True]
 
