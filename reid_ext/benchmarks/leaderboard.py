@@ -78,15 +78,15 @@ class TorchreidHost(Host):
     def result(folder: Path) -> Result | None:
         """Read what the run measured in the end, of the last target; see the base class.
 
-        The others' metrics are there under ``<data set> <metric>``.
+        Of several targets each one's metrics are there under ``<data set> <metric>`` too.
         """
         found = read_results(folder)
         if not found:
             return None
         path, results = list(found.items())[-1]
-        *others, last = results.metrics
-        metrics = dict(results.metrics[last])
-        metrics |= {f"{one} {name}": value for one in others for name, value in results.metrics[one].items()}
+        metrics = dict(list(results.metrics.values())[-1])
+        if len(results.metrics) > 1:
+            metrics |= {f"{one} {name}": v for one, values in results.metrics.items() for name, v in values.items()}
         metrics = {name: round(value * 100, 4) for name, value in metrics.items()}
         trained = next((one.seconds for one in found.values() if one.epoch is not None), None)
         return Result(metrics, path, trained, results.device)

@@ -131,7 +131,8 @@ def test_an_evaluation_in_between_is_no_result(tmp_path):
     assert TorchreidHost.result(tmp_path) is None
     path = replace(between, final=True, epoch=2, seconds=3723).write(tmp_path)
     result = TorchreidHost.result(tmp_path)
-    assert result == Result({"mAP": 20.0, "Rank-1": 30.0}, path, 3723, "GPU")  # of the last target
+    metrics = {"mAP": 20.0, "Rank-1": 30.0, "a mAP": 10.0, "b mAP": 20.0, "b Rank-1": 30.0}  # the last target's first
+    assert result == Result(metrics, path, 3723, "GPU")
 
 
 @pytest.mark.slow
@@ -210,3 +211,8 @@ def test_a_row_sets_keys_of_its_configuration(table, tmp_path):
 def test_what_the_page_says_of_a_rate_that_falls_along_a_cosine():
     row = Row("swin_tiny_kprpe", "", config="reid/swin_tiny_kprpe")
     assert TorchreidHost.describe(row).schedule == "120 epochs in batches of 64; sgd 0.0008, cosine to 0"
+
+
+def test_of_a_single_target_the_metrics_have_their_own_names_alone(tmp_path):
+    Results({"market1501": {"mAP": 0.5}}).write(tmp_path)
+    assert TorchreidHost.result(tmp_path).metrics == {"mAP": 50.0}
