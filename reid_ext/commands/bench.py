@@ -22,6 +22,14 @@ def add_arguments(parser: Parser) -> None:
     add_device(networks)
     add_report_options(networks)
 
+    faces = commands.add_parser("faces", help="KP-RPE and its landmark detector in the ViT for faces (Table 3)")
+    faces.add_argument(
+        "--network", choices=("tiny", "small", "base"), default="small", help="of the paper, but for tiny"
+    )
+    faces.add_argument("--batch", type=int, default=16, metavar="N", help="images, 2 or more")
+    add_device(faces)
+    add_report_options(faces, repeats=3)
+
     ranking = commands.add_parser("ranking", help="ranking in an evaluation of Market1501's size, the host's and ours")
     ranking.add_argument("--queries", type=int, default=421, metavar="N", help="queries to time, of 3368")
     ranking.add_argument("--gallery", type=int, default=15913, metavar="N", help="images")
@@ -36,13 +44,18 @@ def run(args: argparse.Namespace) -> None:
         from ..benchmarks.speed import gpu
 
         return run_tables(args, {"networks": gpu.run})
-    from ..benchmarks.speed import networks, ranking
+    from ..benchmarks.speed import faces, networks, ranking
 
     if args.what == "networks":
         at_least(batch=(args.batch, 2), size=(min(args.size), 32), repeats=(args.repeats, 1))
         device = usable(args.device)
         results = networks.run(device, args.repeats, args.batch, tuple(args.size))
         table, setting = networks.table(results), {"device": str(device), **results["shape"]}
+    elif args.what == "faces":
+        at_least(batch=(args.batch, 2), repeats=(args.repeats, 1))
+        device = usable(args.device)
+        results = faces.run(device, args.repeats, args.batch, args.network)
+        table, setting = faces.table(results), {"device": str(device), "batch": args.batch}
     else:
         at_least(queries=(args.queries, 1), gallery=(args.gallery, 1000), repeats=(args.repeats, 1))
         results = ranking.run(args.repeats, args.queries, args.gallery)

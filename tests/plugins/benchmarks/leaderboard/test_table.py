@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from plugins.benchmarks.leaderboard import read_table
+from plugins.benchmarks.leaderboard import read_table, report
+from plugins.benchmarks.leaderboard.summary import Line
 from plugins.common.settings import resolve_config
 from plugins.errors import KpstraError
 
@@ -123,3 +124,17 @@ def test_what_a_row_sets_is_yaml(tmp_path):
     overrides = read_table(str(path), "reid").rows[0].overrides()
     assert {key: yaml.safe_load(value) for key, value in (one.split("=", 1) for one in overrides)} == sets
     assert "a.layers=[fc, classifier]" in overrides and "a.b=false" in overrides
+
+
+@pytest.mark.parametrize(
+    ("table", "rows", "here"), [("leaderboard_faces_kprpe", 20, 9), ("leaderboard_faces_stra", 6, 6)]
+)
+def test_the_published_numbers_of_faces_are_the_pages(table, rows, here):
+    section = read_table(table, "reid")
+    lines = [Line(row, {}, {}) for row in section.rows]
+    assert len(lines) == rows and sum(line.row.config is not None for line in lines) == here
+    text = (ROOT / "docs" / "faces-published.md").read_text(encoding="utf-8").partition(f"\n## {section.title}\n")[2]
+    shown = [line for line in text.partition("\n## ")[0].splitlines() if line.startswith("|")][2:]
+    columns = report.filled(section, lines)
+    expected = [[report.cells(section, line)[column] for column in columns] for line in lines]
+    assert [[cell.strip() for cell in line[1:-1].split("|")] for line in shown] == expected

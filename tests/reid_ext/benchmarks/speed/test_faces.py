@@ -1,0 +1,52 @@
+"""The benchmark of the ViT for faces: counts as the paper's Table 3, and a tiny run."""
+
+import json
+
+import pytest
+import torch
+
+from plugins.benchmarks.leaderboard import read_table
+from reid_ext.__main__ import main
+from reid_ext.benchmarks.speed import faces as bench
+
+
+def test_a_tiny_run(tmp_path, capsys):
+    file = tmp_path / "b.json"
+    arguments = ["--network", "tiny", "--batch", "2", "--repeats", "1", "--device", "cpu", "--json", str(file)]
+    assert main(["bench", "faces", *arguments]) == 0
+    plain, kprpe, detected = json.loads(file.read_text())["results"].values()
+    assert detected["parameters"] - kprpe["parameters"] == 486_775
+    assert kprpe["parameters"] - plain["parameters"] == (10 + 1) * 49 * 4 * 3  # landmarks' x, y and a bias
+    assert 0 < plain["operations without attention"] < plain["operations"]
+    assert "train images/s" in kprpe and "train images/s" not in detected
+    assert "| ViT tiny + KP-RPE |" in capsys.readouterr().out
+
+
+def test_operations_against_a_count_by_hand():
+    """Patches, blocks and head of the tiny network; q.k and a.v are what is left out."""
+    network = bench.networks("tiny")["ViT tiny"].eval()
+    found, tokens, width = bench.operations(network, torch.device("cpu")), 196, 64
+    blocks = 3 * tokens * (4 * width * width + 2 * width * 2 * width)
+    rest = tokens * 3 * 8 * 8 * width + tokens * width * width + width * width
+    assert found["operations without attention"] == 2 * (blocks + rest)
+    assert found["operations"] - found["operations without attention"] == 2 * 3 * 2 * tokens * tokens * width
+
+
+@pytest.mark.slow
+def test_counts_are_the_papers():
+    """Parameters and GFLOP of Table 3 in the leaderboard's file, to their last digit but for a rounding."""
+    rows = {row.label: row.complexity for row in read_table("leaderboard_faces_kprpe", "reid").rows}
+    for size, labels in {
+        "small": ("ViT small", "ViT small + KP-RPE, multihead"),
+        "base": ("AdaFace, ViT base, MS1MV3", "AdaFace, ViT base + KP-RPE, MS1MV3"),
+    }.items():
+        for network, label in zip(bench.networks(size).values(), labels, strict=False):
+            assert bench.count(network) / 1e6 == pytest.approx(rows[label]["parameters"], abs=0.006)
+            counted = bench.operations(network, torch.device("cpu"))["operations without attention"]
+            assert counted / 1e9 == pytest.approx(2 * rows[label]["macs"], abs=0.04)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--batch", "1"), ("--repeats", "0")])
+def test_wrong_numbers(option, value, capsys):
+    assert main(["bench", "faces", option, value]) == 2
+    assert capsys.readouterr().err.startswith(f"reid-ext bench: error: {option}: {value}: expected")
