@@ -13,7 +13,7 @@ from typing import Any
 
 from plugins.errors import KpstraError, nearest
 
-from .contract import MODELS_CONTRACT, check_contract
+from .contract import DEEPGAIT_CONTRACT, MODELS_CONTRACT, check_contract
 from .find import COMMIT, Host, commit_of
 
 TOP_LEVEL = ("utils", "data", "evaluation", "modeling")
@@ -107,7 +107,8 @@ def model_class(host: ActiveHost, name: str) -> type:
 
     if name in OURS:
         commit, about = commit_of(host), f"the host {host}"
-        check_contract(lambda module: _import(module, about), about, commit, MODELS_CONTRACT)
+        contract = DEEPGAIT_CONTRACT if OURS[name] == "deepgaitv2" else MODELS_CONTRACT
+        check_contract(lambda module: _import(module, about), about, commit, contract)
         cls = getattr(importlib.import_module(f"opengait_ext.models.{OURS[name]}"), name)
     else:
         files = {n: f for f in sorted((host.code / "modeling" / "models").glob("*.py")) for n in _classes(f)}

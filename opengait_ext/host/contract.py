@@ -82,6 +82,10 @@ MODELS_CONTRACT: Contract = {  # what the models of this package build on
     },
 }
 
+DEEPGAIT_CONTRACT: Contract = {  # what DeepGaitV2StRA builds on
+    "modeling.models.deepgaitv2": {"DeepGaitV2.build_network": ("model_cfg",), "DeepGaitV2.forward": ("inputs",)}
+}
+
 
 def check_contract(
     module_of: Callable[[str], ModuleType], host: str, commit: str | None, contract: Contract = CONTRACT

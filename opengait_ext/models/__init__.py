@@ -4,6 +4,7 @@ The files subclass the host's classes, so a host must be active first (:func:`op
 """
 
 MODELS = {
+    "DeepGaitV2StRA": "deepgaitv2",
     "SwinGait2D": "swingait",
     "SwinGait2DHeatmaps": "heatmaps",
     "SwinGait2DKPRPE": "kprpe",

@@ -13,6 +13,7 @@ NECKS = ("parts_num", "in_channels", "class_num")
 SWINGAIT = ("model", "Backbone", "SeparateBNNecks", "bin_num")
 SECTIONS = {  # of each model: those that it needs, and others that it knows
     "DeepGaitV2": (("model", "Backbone", "SeparateBNNecks"), ("use_emb2",)),
+    "DeepGaitV2StRA": (("model", "Backbone", "SeparateBNNecks"), ("use_emb2", "stra")),
     "SwinGait": (SWINGAIT, ()),
     "SwinGait2D": (SWINGAIT, ("transformer",)),
     "SwinGait2DHeatmaps": (SWINGAIT, ("transformer", "heatmaps")),
@@ -39,7 +40,7 @@ def check_model(model: Mapping[str, Any], source: str) -> None:
         return
     required, others = SECTIONS[name]
     known_keys(model, others, where, required)
-    deep = name == "DeepGaitV2"
+    deep = name.startswith("DeepGaitV2")
     known_keys(model["Backbone"], ("mode",), f"{where}.Backbone", (*BACKBONE, "mode") if deep else BACKBONE)
     necks = ("class_num",) if deep else NECKS
     known_keys(model["SeparateBNNecks"], (*NECKS, "norm", "parallel_BN1d"), f"{where}.SeparateBNNecks", necks)

@@ -10,6 +10,7 @@ from plugins.errors import KpstraError
 
 from ..models import MODELS
 
+RATED = [name for name in MODELS if name.startswith("SwinGait")]
 PARTS = {  # what optimizer_cfg.lr_factors may name, and its modules; the transformer has the rate itself
     "heads": ("FCs", "BNNecks"),
     "trunk": ("layer0", "layer1", "layer2"),
@@ -29,8 +30,8 @@ def check_rates(settings: Mapping[str, Any], source: str) -> None:
     model, factors = settings["model_cfg"].get("model"), settings["optimizer_cfg"].get("lr_factors")
     every = settings["trainer_cfg"].get("iteration_per_epoch")
     for key, value in (("optimizer_cfg.lr_factors", factors), ("trainer_cfg.iteration_per_epoch", every)):
-        if value is not None and model not in MODELS:
-            raise KpstraError(f"{source}: {key}: has no effect on {model}; {', '.join(MODELS)} know it")
+        if value is not None and model not in RATED:
+            raise KpstraError(f"{source}: {key}: has no effect on {model}; {', '.join(RATED)} know it")
     if factors is None:
         return
     where = f"{source}: optimizer_cfg.lr_factors"

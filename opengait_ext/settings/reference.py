@@ -93,11 +93,12 @@ def model_keys() -> Iterator[tuple[str, Any]]:
     """Yield the keys of ``model_cfg``; those of ``Backbone`` and ``SeparateBNNecks`` are the host's own."""
     for needed, others in SECTIONS.values():
         for name in (*needed, *others):
-            if name not in ("kprpe", "transformer", "heatmaps", "modes"):
+            if name not in ("kprpe", "transformer", "heatmaps", "modes", "stra"):
                 yield f"model_cfg.{name}", NO_DEFAULT
     from ..training.session import session
 
     with session("embedded", "cpu"):
+        from ..models.deepgaitv2 import DEFAULTS as STRA_DEFAULTS
         from ..models.heatmaps import DEFAULTS
         from ..models.modes import DEFAULTS as MODES_DEFAULTS
         from ..models.swingait import DROP_PATH, HEADS, WIDTH, SwinGait2D
@@ -112,6 +113,8 @@ def model_keys() -> Iterator[tuple[str, Any]]:
         yield f"model_cfg.heatmaps.{name}", default
     for name, default in MODES_DEFAULTS.items():
         yield f"model_cfg.modes.{name}", default
+    for name, default in STRA_DEFAULTS.items():
+        yield f"model_cfg.stra.{name}", default
 
 
 def bounds(key: str) -> str:
