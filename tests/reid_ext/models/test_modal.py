@@ -18,6 +18,7 @@ from reid_ext.models.backbones import features
 from reid_ext.models.factory import MODAL, OURS, stra_keys
 from reid_ext.models.options import building
 from reid_ext.training.checkpoints import load_checkpoint
+from reid_ext.training.export import export
 
 reid_ext.register()
 SIZE = (64, 32)
@@ -213,3 +214,13 @@ def test_settings_that_cannot_be_right(name, given, said):
 def test_forms_that_modes_do_not_take(kprpe, said):
     with pytest.raises(KpstraError, match=said):
         build("vit_tiny_patch16_modes", **kprpe)
+
+
+@pytest.mark.slow
+def test_it_is_exported_with_images_alone(tmp_path, monkeypatch):
+    monkeypatch.setitem(backbones.BACKBONES, "vit_tiny_patch16", ("vit_tiny_patch16_224", {"depth": 1}))
+    torch.save(randomise(build("vit_tiny_patch16_modes", groups=4)).state_dict(), tmp_path / "weights.pt")
+    given = ("vit_tiny_patch16_modes", tmp_path / "weights.pt", tmp_path / "modes.onnx", *SIZE)
+    assert export(*given, stra={"groups": 4}) < 1e-4
+    with pytest.raises(KpstraError, match="weights of another model"):
+        export(*given)
