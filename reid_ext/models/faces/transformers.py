@@ -88,9 +88,9 @@ class FaceTransformer(nn.Module):
 class KPRPEFaceTransformer(MeanPoseOfTables, FaceTransformer):
     """With KP-RPE: ``forward(images, keypoints (B, 5, 3))``, x, y in pixels of the images, and score.
 
-    Whole numbers are pixel centres: (x + 0.5) / W is what the network is given, which is what a file of shares such as
-    CVLface's had. ``kprpe`` holds the fields of :class:`plugins.kprpe.KPRPEConfig` and ``confidence``: whether scores
-    weight the landmarks' parts of f(P), true by default.
+    The network is given x / W and y / H, whole numbers being pixel centres: what CVLface's files of landmarks hold, and
+    half a pixel less than a body's joints are given. ``kprpe`` holds the fields of :class:`plugins.kprpe.KPRPEConfig`,
+    and ``confidence``: whether scores weight the landmarks' parts of f(P), true by default.
     """
 
     takes_keypoints = True
@@ -124,6 +124,7 @@ class KPRPEFaceTransformer(MeanPoseOfTables, FaceTransformer):
             KpstraError: keypoints of another shape, or values that cannot be right.
         """
         points, scores = joints_of(keypoints, images, self.num_joints)
+        points = points - 0.5 / points.new_tensor([images.shape[-1], images.shape[-2]])
         landmarks = torch.cat((points, scores[..., None]), -1) if self.uses_confidence else points
         return self.outputs(self.network(images, landmarks))
 

@@ -9,6 +9,7 @@ from torch import nn
 
 import reid_ext
 from plugins.errors import KpstraError
+from plugins.keypoints import read
 from reid_ext.extractor import FeatureExtractor
 from reid_ext.host import torchreid
 from reid_ext.models import factory
@@ -49,7 +50,7 @@ def published(reference, tmp_path):
 
 
 def pixels(shares):
-    return torch.cat((shares * 112 - 0.5, torch.ones(len(shares), 5, 1)), 2)
+    return torch.cat((shares * 112, torch.ones(len(shares), 5, 1)), 2)
 
 
 def images_of(reference):
@@ -79,13 +80,25 @@ def test_outputs_honour_the_hosts_contract(loss, suffix, reference):
 
 
 def test_published_weights_give_the_authors_features(published, reference):
-    """Pixels of a landmark file come back as the shares that it had."""
     model = build("_kprpe")
     report = load_all_features(model, published)
     assert report.kept == ["classifier.weight"] and not report.left_out
     with torch.no_grad():
         out = model(images_of(reference), pixels(reference["keypoints"]))
     torch.testing.assert_close(out, reference["out"], atol=2e-5, rtol=1e-5)
+
+
+def test_the_shares_of_a_landmark_file_reach_the_network(published, reference, tmp_path):
+    shares = reference["keypoints"][:1]
+    heads = ",".join(["idx", *(f"ldmk_{i}" for i in range(10))])
+    numbers = ",".join(f"{number:.7f}" for number in shares.flatten().tolist())
+    (tmp_path / "ldmk_5points.csv").write_text(f"{heads}\n0,{numbers}\n")
+    (points,) = read(tmp_path / "ldmk_5points.csv", size=(112, 112)).values()
+    model = build("_kprpe")
+    load_all_features(model, published)
+    with torch.no_grad():
+        out = model(images_of(reference)[:1], torch.from_numpy(points)[None])
+    torch.testing.assert_close(out, reference["out"][:1], atol=2e-5, rtol=1e-5)
 
 
 def test_the_extractor_takes_published_weights_and_normalises_as_they_want(published, reference):
