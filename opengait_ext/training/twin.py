@@ -20,18 +20,18 @@ Undivided = tuple[np.ndarray, float | None]  # frames (s, H, W), and what they a
 def twin_of(host: ActiveHost, cls: type, cfgs: Mapping[str, Any]) -> Any:
     """Return a model of this class that has the settings and transforms of training, and no network.
 
-    Where the class transforms its input as the host's base model does, ``first`` is the transform of the first
+    Where the class transforms its input as the host's base model does, ``first_transform`` is that of the first
     modality, silhouettes, and the base model is left to do nothing with them; else it is ``None``.
     """
     twin, engine = cls.__new__(cls), cfgs["trainer_cfg"]
     nn.Module.__init__(twin)
-    twin.host, twin.cfgs, twin.engine_cfg, twin.first = host, cfgs, engine, None
+    twin.host, twin.cfgs, twin.engine_cfg, twin.first_transform = host, cfgs, engine, None
     twin.joint_transforms = twin.build_joint_transforms(cfgs)
     nodes = engine["transform"]
     twin.trainer_trfs = host.transforms.get_transform(nodes)
     if isinstance(nodes, list) and nodes and not transforms_itself(cls, host.base_model.BaseModel):
-        twin.first, *rest = twin.trainer_trfs
-        twin.first = like_the_hosts(nodes[0], twin.first)
+        twin.first_transform, *rest = twin.trainer_trfs
+        twin.first_transform = like_the_hosts(nodes[0], twin.first_transform)
         twin.trainer_trfs = [np.asarray, *rest]
     return twin
 
@@ -87,7 +87,7 @@ def divided(sequences: Sequence[Undivided]) -> np.ndarray:
 
 def first_of(twin: Any, batch: Sequence) -> tuple[Sequence, list[Undivided] | None]:
     """Take the joint transform and that of the first modality, whose sequences are returned beside the batch."""
-    (joint, first), sequences = (twin.joint_transforms.get(True), twin.first), batch[0]
+    (joint, first), sequences = (twin.joint_transforms.get(True), twin.first_transform), batch[0]
     if first is None:
         return twin.move_together(batch), None
     plain = isinstance(first, getattr(twin.host.transforms, "NoOperation", ()))

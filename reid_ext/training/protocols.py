@@ -17,7 +17,7 @@ from ..data.splits import ACCURACY, RANKING
 
 def has_protocol(loader: DataLoader | None) -> bool:
     """Whether a data set is not tested by torchreid's ranking."""
-    return loader is not None and getattr(loader.dataset, "protocol", RANKING) != RANKING
+    return getattr(getattr(loader, "dataset", None), "protocol", RANKING) != RANKING
 
 
 def require_classifier(cfg: CfgNode, datamanager: Any, kept: Iterable[str]) -> None:

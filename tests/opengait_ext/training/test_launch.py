@@ -177,7 +177,6 @@ def test_an_evaluation_of_another_data_set_is_refused_before_features_are_extrac
 MISTAKES = {
     "trainer_cfg.sampler.type=Triplet": "sampler.type: 'Triplet' is not one of TripletSampler, CommonSampler",
     "trainer_cfg.sampler.sample_type=fixed": "trainer_cfg.sampler.sample_type: 'fixed' is not one of fixed_ordered, ",
-    "evaluator_cfg.eval_func=evaluate_CCPG": "is not one of evaluate_Gait3D (did you mean 'evaluate_Gait3D'?); a check",
     "trainer_cfg.sampler.batch_size=[5, 2]": "5 identities in a batch, but the training set has 4",
     "data_cfg.dataset_root=nowhere": "data_cfg.dataset_root: 'nowhere': no such folder",
     "trainer_cfg.totl_iter=3": "trainer_cfg.totl_iter: unknown key (did you mean 'total_iter'?)",

@@ -103,7 +103,7 @@ def test_a_model_that_transforms_by_itself(host, build, monkeypatch):
     model = build(RECIPES[1], *SIZES, chosen(RECIPES[1]), "trainer_cfg.seed=5")
     expected = batches(model, pretreatment="host")
     assert_same(batches(model, pretreatment="workers", num_workers=1), expected)
-    assert model.train_loader.collate_fn.collate.twin.first is None
+    assert model.train_loader.collate_fn.collate.twin.first_transform is None
     monkeypatch.setattr(base, "inputs_pretreament", lambda self, inputs: self.FCs(inputs))
     with pytest.raises(KpstraError, match=r"'FCs'.*data_cfg.pretreatment=host does that in the training process"):
         batches(model, num_workers=0)
