@@ -29,7 +29,10 @@ def test_forgets(record):
 """
 
 
-@pytest.mark.parametrize("processes", [(), ("-n", "2")], ids=["one process", "two processes"])
+@pytest.mark.parametrize(
+    "processes",
+    [pytest.param((), id="one process"), pytest.param(("-n", "2"), id="two processes", marks=pytest.mark.slow)],
+)
 def test_counts_are_those_of_the_cases_tried(tmp_path, processes):
     folder = tmp_path / "tests" / "faults"
     folder.mkdir(parents=True)

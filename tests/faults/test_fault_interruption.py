@@ -112,6 +112,7 @@ def every_step(scene, record, where) -> int:
         scene.check(folder, record)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scene", cases("prepare"), indirect=True)
 def test_kill_before_each_step_of_prepare(scene, record):
     """In the main process and in a worker: every open, mkdir, rename, remove, chmod and fsync."""

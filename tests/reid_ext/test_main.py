@@ -42,6 +42,7 @@ def test_triplet_loss_with_the_identity_sampler(market_root, tmp_path, capsys):
     assert re.search(r"loss_t .*loss_x .*loss_d ", capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(market_root, tmp_path):
     epochs = ["train.max_epoch", "3", "train.batch_size", "32", "data.transforms", "['random_flip', 'random_erase']"]
     assert main(arguments(market_root, tmp_path / "whole", *epochs)) == 0

@@ -154,6 +154,7 @@ def test_a_test_of_another_checkpoint_is_no_result(finished, tmp_path):
     assert OpenGaitHost.result(folder) is None
 
 
+@pytest.mark.slow
 def test_a_warm_start_follows_the_row_it_starts_from(data, tmp_path):
     """The row it needs is trained first, and its weights are taken."""
     short = [*SMALL[2:], "trainer_cfg.total_iter=1"]
@@ -163,6 +164,7 @@ def test_a_warm_start_follows_the_row_it_starts_from(data, tmp_path):
     assert f"Restore Parameters from {weights} !!!" in logs(run_of(tmp_path, "warm", 3))[0].read_text()
 
 
+@pytest.mark.slow
 def test_a_failed_run_does_not_stop_the_others(data, tmp_path):
     """One row sets another number of keypoints than the data has."""
     table = yaml.safe_load((data / "table.yaml").read_text())
@@ -175,6 +177,7 @@ def test_a_failed_run_does_not_stop_the_others(data, tmp_path):
     assert re.search(r"failed: kprpe seed 0: exit status 2: .*error: .*keypoints", said)
 
 
+@pytest.mark.slow
 def test_runs_begin_anew(data, tmp_path):
     """The command that the runner starts, without forks."""
     wrong = [*SMALL, "model_cfg.kprpe.num_keypoints=16"]

@@ -87,6 +87,7 @@ def test_torchrun(data):
     assert len(losses(trained)) == 2 and "processes: 2" in trained.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", HOSTS)
 def test_two_processes(data, host):
     """Two gloo processes train and test; testing gives the same metrics as one process does."""

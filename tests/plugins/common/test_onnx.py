@@ -45,6 +45,7 @@ def test_a_file_that_cannot_be_written_is_refused_first(tmp_path):
     assert not asked
 
 
+@pytest.mark.slow
 def test_stra(tmp_path):
     """Outputs equal torch's for another batch."""
     network, path = Features().eval(), tmp_path / "x.onnx"

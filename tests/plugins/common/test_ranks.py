@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from plugins.common.ranks import first_to_tell
 
 PROGRAM = """
@@ -41,6 +43,7 @@ def test_of_several_the_first_tells_and_all_report(monkeypatch, tmp_path):
     assert told == [True, False, False]
 
 
+@pytest.mark.slow
 def test_two_processes_fail_in_one_line():
     """No report and no traceback of the launcher's."""
     done = run(CHILD.format(status=2))

@@ -41,10 +41,16 @@ def test_add_starts_as_the_network_and_follows_the_keypoints(name, grid):
 
 
 FORMS = [
-    *({"formulation": name} for name in ("multihead", "relative", "absolute", "static", "second_order", "nonlinear")),
-    {"formulation": "relative", "standardised": True},
-    {"formulation": "second_order", "standardised": True, "keypoints": "constant"},
-    {"formulation": "nonlinear", "standardised": True},
+    *({"formulation": name} for name in ("multihead", "second_order", "nonlinear")),
+    *(
+        pytest.param(form, marks=pytest.mark.slow)
+        for form in (
+            *({"formulation": name} for name in ("relative", "absolute", "static")),
+            {"formulation": "relative", "standardised": True},
+            {"formulation": "second_order", "standardised": True, "keypoints": "constant"},
+            {"formulation": "nonlinear", "standardised": True},
+        )
+    ),
 ]
 
 

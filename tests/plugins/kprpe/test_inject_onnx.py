@@ -33,6 +33,7 @@ def swin():
     return torchvision.models.SwinTransformer([4, 4], 16, [2], [2], [4, 4], stochastic_depth_prob=0.0, num_classes=6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "settings"),
     [

@@ -69,6 +69,7 @@ def test_at_most_three_operators_a_block(form, training):
     assert added(vit, FORMS[form], training=training) <= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "form", "most"), [(vit, "nonlinear", 5), (swin, "multihead", 8)])
 def test_others_add_few(network, form, most):
     """The hidden layer of the nonlinear form; in windows the bias is copied once to all that share it."""

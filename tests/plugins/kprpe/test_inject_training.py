@@ -97,7 +97,7 @@ def test_two_networks_interleaved():
             assert torch.equal(one(x), alone)
 
 
-@pytest.mark.parametrize("name", ["torchvision swin", "timm vit"])
+@pytest.mark.parametrize("name", [pytest.param("torchvision swin", marks=pytest.mark.slow), "timm vit"])
 def test_compiled(name):
     network, x, points = parts(name)
     if name == "torchvision swin":  # one stage: a plain and a shifted block

@@ -78,6 +78,7 @@ def measured(folder: Path) -> dict[str, float]:
     return {name: 100 * value for name, value in metrics.items()}
 
 
+@pytest.mark.slow
 def test_a_killed_runner_goes_on_and_repeats_nothing(finished, capsys):
     _, results, command = finished
     second = results / "reid" / "first" / "seed1"
@@ -88,6 +89,7 @@ def test_a_killed_runner_goes_on_and_repeats_nothing(finished, capsys):
     assert "0 finished, 2 already finished, 0 failed" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_report_is_what_the_logs_say(finished, tmp_path, capsys):
     table, results, _ = finished
     files = ["--table", str(table), "--results", str(results), "--output", str(tmp_path)]
@@ -109,6 +111,7 @@ def test_the_report_is_what_the_logs_say(finished, tmp_path, capsys):
     assert rows[3][rows[0].index("seeds")] == "2"
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_a_page(finished):
     """Of all rows, with the curves and every command of every run."""
     _, results, _ = finished

@@ -32,7 +32,9 @@ def complexity(name):
     return parameters, sum(by_kernel.values()), by_kernel["aten.convolution"]
 
 
-@pytest.mark.parametrize("name", COMPLEXITY)
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in COMPLEXITY]
+)
 def test_complexity_is_the_published_one(name):
     parameters, flops, _ = complexity(name)
     millions, giga = COMPLEXITY[name]

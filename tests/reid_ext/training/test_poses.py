@@ -47,7 +47,7 @@ def metrics(folder):
     return list(read_results(folder).values())[-1].metrics
 
 
-@pytest.mark.parametrize("loss", ["softmax", "triplet"])
+@pytest.mark.parametrize("loss", [pytest.param("softmax", marks=pytest.mark.slow), "triplet"])
 def test_a_resumed_run_is_the_whole_one(command, tmp_path, loss, capsys):
     """Bit by bit, also the mean pose; and a test of its weights measures the same."""
     sampler = ("sampler.train_sampler", "RandomIdentitySampler", "sampler.num_instances", "8")
@@ -79,6 +79,7 @@ def weights(tmp_path):
     return tmp_path / "weights.pth"
 
 
+@pytest.mark.slow
 def test_export_and_extractor(weights, market_root, tmp_path):
     """ONNX with keypoints as its second input gives the extractor's features, for joints in the crop's pixels."""
     import onnxruntime

@@ -190,6 +190,7 @@ def done(tmp_path_factory):
     return root, json.loads(process.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_severity_0_is_the_host_s_test(done):
     root, result = done
     found = numbers(root / "out")
@@ -202,6 +203,7 @@ def test_severity_0_is_the_host_s_test(done):
         assert found[label, "translation", 1.0, 0] != aligned != found[label, "crop", 1.0, 0]
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_tested_again(done):
     """Two of six points were taken out and a number changed by hand: the two come back, the number stays."""
     root, result = done
@@ -214,6 +216,7 @@ def test_what_is_finished_is_not_tested_again(done):
     assert (root / "out" / "robustness.md").read_text().startswith("| error | severity | Rank-1, plain |")
 
 
+@pytest.mark.slow
 def test_the_page_of_a_sweep(done):
     """The table of the Markdown file, the curves, and both commands that measured."""
     root, _ = done
@@ -227,6 +230,7 @@ def test_the_page_of_a_sweep(done):
     assert differing["checkpoint"] == ["plain.pt", "KP-RPE.pt"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "message"),
     [

@@ -1,5 +1,6 @@
 """SwinGait-2D's table of `bench gpu`, at a tiny size on a CPU."""
 
+import pytest
 import torch
 
 from opengait_ext.benchmarks.speed import gpu
@@ -7,6 +8,7 @@ from plugins.benchmarks.gpu import throughput
 from plugins.benchmarks.gpu.throughput import PRECISIONS
 
 
+@pytest.mark.slow
 def test_every_form_in_every_precision(monkeypatch):
     monkeypatch.setattr(throughput, "WARM_UP", 0)
     rows = gpu.run(torch.device("cpu"), 1, size="small", sequences=2, frames=2)

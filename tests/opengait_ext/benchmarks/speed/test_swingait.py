@@ -74,6 +74,7 @@ def test_lengthened_sequences_repeat_their_frames(raw, tmp_path):
     assert files == [given[i % len(given)] for i in range(45)] and len(list((poses / NAME).iterdir())) == 45
 
 
+@pytest.mark.slow
 def test_scaling(tmp_path):
     """In a process of its own: it makes a process group and changes the allocator."""
     file, picture = tmp_path / "scaling.json", tmp_path / "scaling.png"

@@ -90,6 +90,7 @@ def test_the_page_has_the_runs_numbers(made):
     assert (made / "out" / "study.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_going_on_makes_what_is_missing_and_nothing_else(made):
     """A run that is made again, by a worker that does nothing else before it, comes out the same."""
     before, page = runs(made), made / "out" / "study.md"

@@ -173,6 +173,7 @@ def test_gradcheck(form, kind):
     assert torch.autograd.gradcheck(bias, values)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("form", INTERACTING)
 @pytest.mark.parametrize("kind", BUILT)

@@ -1,5 +1,6 @@
 """ResNet50's table of `bench gpu`, with stand-ins for the networks on a CPU."""
 
+import pytest
 import torch
 
 from plugins.benchmarks.gpu import throughput
@@ -8,6 +9,7 @@ from plugins.benchmarks.gpu.throughput import PRECISIONS
 from reid_ext.benchmarks.speed import gpu
 
 
+@pytest.mark.slow
 def test_every_layout_and_precision(monkeypatch):
     monkeypatch.setattr(throughput, "WARM_UP", 0)
     monkeypatch.setattr(gpu, "NETWORKS", ("mobilenetv2_x1_0", "mobilenetv2_x1_0_stra"))

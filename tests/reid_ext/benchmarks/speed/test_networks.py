@@ -8,6 +8,7 @@ from reid_ext.__main__ import main
 from reid_ext.benchmarks.speed import networks as bench
 
 
+@pytest.mark.slow
 def test_a_tiny_run(tmp_path, capsys):
     file = tmp_path / "b.json"
     arguments = ["--batch", "2", "--size", "64", "32", "--repeats", "1", "--device", "cpu", "--json", str(file)]
