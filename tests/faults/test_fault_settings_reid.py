@@ -48,6 +48,7 @@ def in_process(monkeypatch):
 
 
 @given(key=st.sampled_from([key for key in KEYS if key not in UNTRIED]), value=st.sampled_from(VALUES))
+@pytest.mark.slow
 def test_one_value_replaced(tmp_path, monkeypatch, record, in_process, key, value):
     monkeypatch.chdir(tempfile.mkdtemp(dir=tmp_path))  # a run begins its own
     Path("c.yaml").write_text(yaml.safe_dump(changed(key, value)), encoding="utf-8")

@@ -85,6 +85,7 @@ def finished(data, tmp_path_factory):
     return results, argv
 
 
+@pytest.mark.slow
 def test_a_killed_runner_goes_on_and_repeats_nothing(finished):
     results, argv = finished
     first, second = run_of(results, "plain", 0), run_of(results, "plain", 1)
@@ -95,6 +96,7 @@ def test_a_killed_runner_goes_on_and_repeats_nothing(finished):
     assert "0 finished, 2 already finished, 0 failed" in done(*argv).stdout
 
 
+@pytest.mark.slow
 def test_the_seeds_are_given_to_the_host(finished):
     results, _ = finished
     for seed in (0, 1):
@@ -105,6 +107,7 @@ def test_the_seeds_are_given_to_the_host(finished):
         )
 
 
+@pytest.mark.slow
 def test_the_report_is_what_the_logs_say(data, finished, tmp_path):
     results, _ = finished
     table = str(data / "table.yaml")
@@ -127,6 +130,7 @@ def test_the_report_is_what_the_logs_say(data, finished, tmp_path):
     assert rows[3][rows[0].index("mAP paper")] == "58.76" and rows[3][rows[0].index("MACs measured (G)")] == "1.327"
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_a_page(finished):
     """Of all rows, with the curves, every command of every run, and the host's version."""
     results, _ = finished
@@ -143,6 +147,7 @@ def test_a_run_ends_with_a_page(finished):
     assert all(curve.steps == list(range(1, TOTAL + 1)) for curve in curves.values())
 
 
+@pytest.mark.slow
 def test_a_test_of_another_checkpoint_is_no_result(finished, tmp_path):
     """Only the weights with which training ended count."""
     results, _ = finished

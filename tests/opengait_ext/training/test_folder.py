@@ -53,6 +53,7 @@ def test_the_same_settings_are_told_what_is_there(data):
     assert "checkpoints of these settings up to iteration 2 are there" in done.stderr and "--resume" in done.stderr
 
 
+@pytest.mark.slow
 def test_resume_takes_the_last_whole_checkpoint(data):
     """A damaged one is left aside by name; the end is bit for bit that of a run that was never interrupted."""
     run(data, "trainer_cfg.total_iter=3", "trainer_cfg.save_iter=1", workdir="whole")

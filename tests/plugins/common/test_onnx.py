@@ -26,6 +26,7 @@ class Features(nn.Module):
         return self.attention(x)[0]
 
 
+@pytest.mark.slow
 def test_other_outputs_are_refused(tmp_path):
     """The file that was there stays."""
     path, wrong = tmp_path / "x.onnx", {"images": torch.full((1, 16), float("nan"))}

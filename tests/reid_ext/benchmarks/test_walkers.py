@@ -70,6 +70,7 @@ def test_torchreid_trains_and_tests_on_it(root, tmp_path, capsys):
     assert re.search(r"train +\| +3 \| +27 \| +3", next(tmp_path.glob("train.log-*")).read_text())
 
 
+@pytest.mark.slow
 def test_killed_and_rerun_writes_the_same_bytes(tmp_path):
     assert main(["walkers", "--output", str(tmp_path / "whole"), *SMALL, "--crops", "10"]) == 0
     output = tmp_path / "killed"

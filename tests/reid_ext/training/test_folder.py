@@ -44,6 +44,7 @@ def test_resume_of_a_finished_run_says_what_it_measured(finished, capsys):
     assert "holds 1 of 1 epochs" in out and "\nmarket1501 " in out and "Training on" not in out
 
 
+@pytest.mark.slow
 def test_resume_passes_over_a_damaged_checkpoint(finished, tmp_path, capsys):
     root, folder = finished
     model = tmp_path / "model"

@@ -185,6 +185,7 @@ def test_the_shipped_configurations_train_on_them(data, trunk, tmp_path, config)
     assert "tensors loaded" in done.stderr + done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--raw"]], ids=["prepared", "raw"])
 def test_killed_and_rerun_writes_the_same_bytes(tmp_path, options):
     more = [*SMALL, "--sequences", "12", "--noise", "0.5", "--alignment-error", "0.3", *options]
