@@ -11,17 +11,16 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.swin_transformer import PatchMergingV2, SwinTransformer, SwinTransformerBlockV2
 
-from plugins.common.checkpoints import fit
-from plugins.errors import KpstraError, some
-from plugins.keypoints.joints import FIVE_POINTS
-from plugins.kprpe import KPRPEConfig, KPRPEHandle, inject_kprpe
+from plugins.errors import KpstraError
+from plugins.kprpe import KPRPEConfig
 
-from .vit import landmarks_of, undecayed
+from .network import FaceNetwork, own_names
 
 PATCH, WINDOW = 3, 5
+FIXED = ("relative_position_index", "relative_coords_table")  # buffers that sizes decide
 
 
-class FaceSwin(nn.Module):
+class FaceSwin(FaceNetwork):
     """Swin V2 for faces in patches of 3, windows of 5x5, with the head of :class:`FaceViT` over the last map.
 
     Args:
@@ -54,8 +53,8 @@ class FaceSwin(nn.Module):
         drop_path: float = 0.3,
         kprpe: KPRPEConfig | Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__()
-        self.depths, self.has_kprpe = tuple(depths), kprpe is not None
+        super().__init__(img_size, feature_dim)
+        self.depths = tuple(depths)
         self.trunk = SwinTransformer(
             [PATCH, PATCH],
             embed_dim,
@@ -69,50 +68,11 @@ class FaceSwin(nn.Module):
             downsample_layer=PatchMergingV2,
         )
         self.trunk.avgpool = self.trunk.permute = self.trunk.head = nn.Identity()  # tokens come out flattened
-        self.img_size = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
         width, sides = embed_dim * 2 ** (len(depths) - 1), [side // PATCH for side in self.img_size]
         for _ in depths[1:]:
             sides = [-(-side // 2) for side in sides]
-        self.feature = nn.Sequential(
-            nn.Linear(sides[0] * sides[1] * width, width, bias=False),
-            nn.BatchNorm1d(width, eps=2e-5),
-            nn.Linear(width, feature_dim, bias=False),
-            nn.BatchNorm1d(feature_dim, eps=2e-5),
-        )
-        for layer in self.feature[::2]:
-            nn.init.trunc_normal_(layer.weight, std=0.02)
-        self.feature_dim = feature_dim
-        if kprpe is not None:
-            given = {"num_keypoints": FIVE_POINTS, "grid": "image", **kprpe} if isinstance(kprpe, Mapping) else kprpe
-            inject_kprpe(self.trunk, given)
-
-    @property
-    def kprpe(self) -> KPRPEHandle:
-        """The injected attentions.
-
-        Raises:
-            KpstraError: the network is the plain one.
-        """
-        return KPRPEHandle(self.trunk)
-
-    def forward(self, images: Tensor, keypoints: Tensor | None = None) -> Tensor:
-        """Map images and landmarks to features (B, feature_dim), as :meth:`FaceViT.forward` does.
-
-        Raises:
-            KpstraError: other shapes, or values that cannot be right.
-        """
-        height, width = self.img_size
-        if images.ndim != 4 or tuple(images.shape[1:]) != (3, height, width):
-            raise KpstraError(f"FaceSwin: images {tuple(images.shape)}: expected (B, 3, {height}, {width})")
-        if not self.has_kprpe:
-            return self.feature(self.trunk(images))
-        points, confidence = landmarks_of(keypoints, "FaceSwin")
-        with self.kprpe.set_keypoints(points, confidence):
-            return self.feature(self.trunk(images))
-
-    def undecayed(self) -> list[nn.Parameter]:
-        """Return what CVLface gives no weight decay: biases and norms; f(P)'s weights are decayed."""
-        return undecayed(self)
+        self.build_head(sides[0] * sides[1] * width, width)
+        self.inject(kprpe, grid="image")
 
     def load_reference(self, state_dict: Mapping[str, Tensor]) -> None:
         """Load weights under CVLface's names: the network's after ``net.``, and ``keypoint_linear.0`` to ``.3``.
@@ -120,7 +80,7 @@ class FaceSwin(nn.Module):
         Raises:
             KpstraError: weights of another network, or plain ones for a network with KP-RPE or the other way round.
         """
-        weights = {name.removeprefix("module.").removeprefix("net."): value for name, value in state_dict.items()}
+        weights = own_names(state_dict)
         linear = {name: weights.pop(name) for name in [*weights] if name.startswith("keypoint_linear.")}
         parts = [[linear.get(f"keypoint_linear.{i}.{p}") for i in range(len(self.depths))] for p in ("weight", "bias")]
         if self.has_kprpe and any(part is None for part in [*parts[0], *parts[1]]):
@@ -133,19 +93,10 @@ class FaceSwin(nn.Module):
                 "FaceSwin.load_reference: keypoint_linear in the weights: they are of a network with KP-RPE, without "
                 "a table of its own; build it with kprpe={}"
             )
-        weights = {self._own_name(name): value for name, value in weights.items()}
-        fixed = ("relative_position_index", "relative_coords_table")
-        weights = {name: value for name, value in weights.items() if not name.endswith(fixed)}
-        own = {n: v for n, v in self.state_dict().items() if ".kprpe." not in n and not n.endswith(fixed)}
-        report = fit(weights, own, "FaceSwin.load_reference")
-        if wrong := [*report.left_out, *report.kept]:
-            raise KpstraError(
-                f"FaceSwin.load_reference: weights of another network: {len(wrong)} are missing, unknown or of another "
-                f"shape ({some(wrong)}); build it with the sizes of the file's own configuration"
-            )
+        fitted = self.fitted({self._own_name(name): value for name, value in weights.items()}, FIXED)
         if self.has_kprpe:
             self.kprpe.load_reference(*map(torch.cat, parts))
-        self.load_state_dict(report.weights, strict=False)
+        self.load_state_dict(fitted, strict=False)
 
     def _own_name(self, name: str) -> str:
         """Turn CVLface's ``features.N``, blocks and mergings in a row, to torchvision's stages."""

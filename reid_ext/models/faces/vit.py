@@ -10,16 +10,16 @@ from typing import Any
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from plugins.common.checkpoints import fit
-from plugins.errors import KpstraError, some
-from plugins.keypoints.joints import FIVE_POINTS
-from plugins.kprpe import KPRPEConfig, KPRPEHandle, inject_kprpe
+from plugins.errors import KpstraError
+from plugins.kprpe import KPRPEConfig
+
+from .network import FaceNetwork, own_names
 
 DROP_PATH = 0.1
 LINEAR = ("keypoint_linear.weight", "keypoint_linear.bias")  # the authors' f(P) of all layers
 
 
-class FaceViT(nn.Module):
+class FaceViT(FaceNetwork):
     """Vision transformer for faces: no class token, ReLU6, and a head over all tokens, as CVLface's ``vit_kprpe``.
 
     Tokens after the last norm are flattened: Linear, BN, Linear, BN, the linear layers without bias. The feature is not
@@ -56,8 +56,8 @@ class FaceViT(nn.Module):
         feature_dim: int = 512,
         kprpe: KPRPEConfig | Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__()
-        height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
+        super().__init__(img_size, feature_dim)
+        height, width = self.img_size
         if min(height, width) < patch_size or height % patch_size or width % patch_size:
             raise KpstraError(
                 f"FaceViT: images of {height}x{width}: expected multiples of the patches' {patch_size} pixels; set "
@@ -80,56 +80,12 @@ class FaceViT(nn.Module):
             norm_layer=partial(nn.LayerNorm, eps=1e-5),
             act_layer=nn.ReLU6,
         )
-        tokens = self.trunk.patch_embed.num_patches
-        self.feature = nn.Sequential(
-            nn.Linear(tokens * embed_dim, embed_dim, bias=False),
-            nn.BatchNorm1d(embed_dim, eps=2e-5),
-            nn.Linear(embed_dim, feature_dim, bias=False),
-            nn.BatchNorm1d(feature_dim, eps=2e-5),
-        )
-        for layer in self.feature[::2]:
-            nn.init.trunc_normal_(layer.weight, std=0.02)
-        self.feature_dim, self.has_kprpe = feature_dim, kprpe is not None
-        if kprpe is not None:
-            given = {"num_keypoints": FIVE_POINTS, **kprpe} if isinstance(kprpe, Mapping) else kprpe
-            inject_kprpe(self.trunk, given)
+        self.build_head(self.trunk.patch_embed.num_patches * embed_dim, embed_dim)
+        self.inject(kprpe)
 
-    @property
-    def kprpe(self) -> KPRPEHandle:
-        """The injected attentions.
-
-        Raises:
-            KpstraError: the network is the plain one.
-        """
-        return KPRPEHandle(self.trunk)
-
-    def forward(self, images: Tensor, keypoints: Tensor | None = None) -> Tensor:
-        """Map images and landmarks to features (B, feature_dim).
-
-        Args:
-            images: (B, 3, H, W), RGB in [-1, 1].
-            keypoints: (B, L, 2), x and y in [0, 1] of the images, or (B, L, 3) with a score from 0 to 1, which weights
-                the landmark's part of f(P), 0 where it is absent. The plain network takes no notice of them.
-
-        Raises:
-            KpstraError: other shapes, or values that cannot be right.
-        """
-        return self.feature(self.tokens(images, keypoints).flatten(1))
-
-    def tokens(self, images: Tensor, keypoints: Tensor | None = None) -> Tensor:
-        """Return the tokens (B, N, C) after the last norm, row by row; arguments as :meth:`forward` has them."""
-        size = tuple(self.trunk.patch_embed.img_size)
-        if images.ndim != 4 or tuple(images.shape[1:]) != (3, *size):
-            raise KpstraError(f"FaceViT: images {tuple(images.shape)}: expected (B, 3, {size[0]}, {size[1]})")
-        if not self.has_kprpe:
-            return self.trunk.forward_features(images)
-        points, confidence = landmarks_of(keypoints, "FaceViT")
-        with self.kprpe.set_keypoints(points, confidence):
-            return self.trunk.forward_features(images)
-
-    def undecayed(self) -> list[nn.Parameter]:
-        """Return what CVLface gives no weight decay: biases, norms and positions; f(P)'s weights are decayed."""
-        return undecayed(self)
+    def trunk_tokens(self, images: Tensor) -> Tensor:
+        """Return the tokens (B, N, C), row by row."""
+        return self.trunk.forward_features(images)
 
     def load_reference(self, state_dict: Mapping[str, Tensor]) -> None:
         """Load weights under CVLface's names, with or without the ``net.`` of its published files.
@@ -139,7 +95,7 @@ class FaceViT(nn.Module):
         Raises:
             KpstraError: weights of another network: of other sizes or names, or plain ones for a network with KP-RPE.
         """
-        weights = {name.removeprefix("module.").removeprefix("net."): value for name, value in state_dict.items()}
+        weights = own_names(state_dict)
         linear = [weights.pop(name, None) for name in LINEAR]
         if self.has_kprpe and any(part is None for part in linear):
             raise KpstraError(
@@ -148,35 +104,9 @@ class FaceViT(nn.Module):
             )
         if not self.has_kprpe and any(part is not None for part in linear):
             warnings.warn("FaceViT.load_reference: keypoint_linear is left out: built with kprpe=None", stacklevel=2)
-        weights = {name if name.startswith("feature.") else f"trunk.{name}": value for name, value in weights.items()}
-        own = {name: value for name, value in self.state_dict().items() if ".kprpe." not in name}
-        report = fit(weights, own, "FaceViT.load_reference")
-        if wrong := [*report.left_out, *report.kept]:
-            raise KpstraError(
-                f"FaceViT.load_reference: weights of another network: {len(wrong)} are missing, unknown or of another "
-                f"shape ({some(wrong)}); build it with the sizes of the file's own configuration"
-            )
+        fitted = self.fitted(
+            {name if name.startswith("feature.") else f"trunk.{name}": value for name, value in weights.items()}
+        )
         if self.has_kprpe:
             self.kprpe.load_reference(*linear)
-        self.load_state_dict(report.weights, strict=False)
-
-
-def undecayed(network: nn.Module) -> list[nn.Parameter]:
-    """Return biases, what has one dimension, and learned positions."""
-    names = ("bias", "pos_embed")
-    return [value for name, value in network.named_parameters() if value.ndim == 1 or name.endswith(names)]
-
-
-def landmarks_of(keypoints: Tensor | None, network: str) -> tuple[Tensor, Tensor | None]:
-    """Return points (B, L, 2) and, of (B, L, 3), scores (B, L).
-
-    Raises:
-        KpstraError: keypoints of another shape, or none.
-    """
-    if keypoints is None or keypoints.ndim != 3 or keypoints.shape[-1] not in (2, 3):
-        given = "none" if keypoints is None else tuple(keypoints.shape)
-        raise KpstraError(
-            f"{network}: keypoints: {given}: expected (B, {FIVE_POINTS}, 2), x and y in [0, 1] of the images, or "
-            f"(B, {FIVE_POINTS}, 3) with scores"
-        )
-    return keypoints[..., :2], keypoints[..., 2] if keypoints.shape[-1] == 3 else None
+        self.load_state_dict(fitted, strict=False)
