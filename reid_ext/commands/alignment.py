@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from plugins.benchmarks.robustness.cli import add_checkpoints
 from plugins.common.arguments import Parser
 
 from ..settings.options import UNDOTTED
@@ -21,15 +22,7 @@ INTERRUPTED = "the same command goes on after the last step"
 
 def add_arguments(parser: Parser) -> None:
     """Checkpoints, steps, and where the data are."""
-    parser.add_argument(
-        "--checkpoint",
-        action="append",
-        required=True,
-        metavar="NAME=CONFIG:FILE",
-        dest="runs",
-        help="a checkpoint, its configuration, and what to call it; may be given several times: "
-        "checkpoints of one name are trainings with several seeds, shown as their mean and spread",
-    )
+    add_checkpoints(parser)
     parser.add_argument(
         "--steps", type=int, default=6, metavar="N", help="tests of each checkpoint, both ends included"
     )

@@ -25,8 +25,8 @@ class Words(NamedTuple):
     dropped: str  # of what drop-out is a share
 
 
-def add_arguments(parser: Parser, words: Words) -> None:
-    """Add checkpoints, errors and their sizes."""
+def add_checkpoints(parser: Parser) -> None:
+    """Add ``--checkpoint``, as ``runs``: texts for :meth:`CheckpointRun.of`."""
     parser.add_argument(
         "--checkpoint",
         action="append",
@@ -36,6 +36,11 @@ def add_arguments(parser: Parser, words: Words) -> None:
         help="a checkpoint, its configuration, and what to call it; may be given several times: "
         "checkpoints of one name are trainings with several seeds, shown as their mean and spread",
     )
+
+
+def add_arguments(parser: Parser, words: Words) -> None:
+    """Add checkpoints, errors and their sizes."""
+    add_checkpoints(parser)
     parser.add_argument(
         "--output",
         type=Path,

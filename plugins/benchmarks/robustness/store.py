@@ -1,4 +1,4 @@
-"""``robustness.json``: what was tested, and every number; written whole after each point."""
+"""``robustness.json`` and its like: what was tested, and every number; written whole after each point."""
 
 from __future__ import annotations
 
@@ -14,18 +14,16 @@ from ...common.folders import require_same
 from ...errors import KpstraError
 from .sweep import Point
 
-FILE = "robustness.json"
-
 
 class Store:
-    """The numbers of a claimed folder.
+    """The numbers of a claimed folder, in the file that bears the name of the command.
 
     Raises:
         KpstraError: its file is not what a store wrote.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
+    def __init__(self, folder: Path, command: str = "robustness") -> None:
+        self.path = folder / f"{command}.json"
         self.content: dict[str, Any] = (
             read(self.path) if self.path.exists() else {"format": 2, "runs": {}, "points": []}
         )
@@ -56,7 +54,7 @@ class Store:
 
 def read(path: Path) -> dict[str, Any]:
     """Read the file; raises :class:`KpstraError` if it is not what a store wrote."""
-    expected = "numbers of a `robustness` command; give another --output"
+    expected = f"numbers of a `{path.stem}` command; give another --output"
     content = read_json(path, expected)
     try:
         is_ours = content["format"] == 2 and all(map(_is_point, content["points"]))

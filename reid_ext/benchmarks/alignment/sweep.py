@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from plugins.benchmarks.robustness.store import Store
@@ -20,29 +19,19 @@ from plugins.landmarks.align import ALIGNED
 from ...data.images import read_image
 from ...training.console import run_log
 from ..leaderboard import versions
-from ..robustness.sweep import OpenRun, item_of, record
+from ..robustness.sweep import ChangedCrops, OpenRun, item_of, record
 from .report import write
 from .warp import aligned_crop
 
 KIND = "alignment"
 
 
-class PartlyAligned(Dataset):
-    """One of torchreid's data sets of faces with landmarks, whose crops are aligned to a share of ``progress``.
-
-    ``side`` is that of the network's image.
-    """
+class PartlyAligned(ChangedCrops):
+    """Faces with landmarks, whose crops are aligned to a share of ``progress``; ``side`` is the network's image's."""
 
     def __init__(self, dataset: Any) -> None:
-        self.dataset, self.progress, self.side = dataset, 0.0, ALIGNED
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "dataset":  # not yet there while a worker process restores this
-            raise AttributeError(name)
-        return getattr(self.dataset, name)
+        super().__init__(dataset)
+        self.progress, self.side = 0.0, ALIGNED
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return the host's item of the partly aligned face."""
@@ -108,7 +97,7 @@ def evaluate(options: argparse.Namespace) -> None:
     with run_log():
         opened = [AlignedRun(one, options.root, options.overrides) for one in runs]
         with claim(options.output, {"benchmark": KIND}, alone=True):
-            store = Store(options.output)
+            store = Store(options.output, KIND)
             for one in opened:
                 store.claim(one.run.key, record(one.run, one.cfg))
             todo = [[p for p in wanted if store.find(one.run.key, p) is None] for one in opened]

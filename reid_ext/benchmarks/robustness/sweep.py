@@ -34,15 +34,11 @@ TESTED = ("model.name", "kprpe.", "stra.", "data.", "test.", "cuhk03.", "market1
 UNTOLD = ("data.workers", "data.save_dir", "data.transforms", "test.evaluate", "test.batch_size", "stra.weight_d")
 
 
-class MisalignedCrops(Dataset):
-    """One of torchreid's data sets, whose images are disturbed before they are transformed, and joints with them.
-
-    ``what`` and ``seed`` say how.
-    """
+class ChangedCrops(Dataset):
+    """One of torchreid's data sets, whose images are changed before they are transformed; the rest is its own."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
-        self.what, self.seed = Disturbance(), 0
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -51,6 +47,14 @@ class MisalignedCrops(Dataset):
         if name == "dataset":  # not yet there while a worker process restores this
             raise AttributeError(name)
         return getattr(self.dataset, name)
+
+
+class MisalignedCrops(ChangedCrops):
+    """Images are disturbed, and joints with them; ``what`` and ``seed`` say how."""
+
+    def __init__(self, dataset: Any) -> None:
+        super().__init__(dataset)
+        self.what, self.seed = Disturbance(), 0
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return the host's item of the disturbed image."""
@@ -85,7 +89,7 @@ class OpenRun:
         KpstraError: a mistake in the settings, the checkpoint or the data.
     """
 
-    crops_of: Callable[[Any], Dataset] = MisalignedCrops
+    crops_of: Callable[[Any], ChangedCrops] = MisalignedCrops
 
     def __init__(self, run: CheckpointRun, root: str, overrides: Sequence[str], queries_only: bool) -> None:
         self.run = run

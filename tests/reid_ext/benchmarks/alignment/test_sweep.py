@@ -79,14 +79,14 @@ def test_the_curve_rises_to_the_aligned_face(root, capsys):
     output = root / "out"
     assert run(root, "--steps", "3", "--output", str(output), "--metrics", "Accuracy") == 0
     out = capsys.readouterr().out
-    points = json.loads((output / "robustness.json").read_text())["points"]
+    points = json.loads((output / "alignment.json").read_text())["points"]
     curve = {point["severity"]: point["metrics"]["Accuracy"] for point in points}
     assert [*curve] == [0.0, 0.5, 1.0] and curve[1.0] == 100.0 and curve[0.0] < 95
     assert f"| detected | {curve[0.0]:.2f} |" in out and "| aligned | 100.00 |" in out
     assert Image.open(output / "alignment.png").width > 100
-    written = (output / "robustness.json").read_text()
+    written = (output / "alignment.json").read_text()
     assert run(root, "--steps", "3", "--output", str(output), "--metrics", "Accuracy") == 0
-    assert (output / "robustness.json").read_text() == written  # nothing is tested twice
+    assert (output / "alignment.json").read_text() == written  # nothing is tested twice
 
 
 def test_the_detected_end_is_the_ordinary_test(root, tmp_path, monkeypatch):
@@ -94,7 +94,7 @@ def test_the_detected_end_is_the_ordinary_test(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     size = ["data.height=32", "data.width=32"]
     assert run(root, "--steps", "2", *size) == 0
-    found = json.loads((tmp_path / "alignment" / "robustness.json").read_text())["points"][0]["metrics"]
+    found = json.loads((tmp_path / "alignment" / "alignment.json").read_text())["points"][0]["metrics"]
     test = ["test.evaluate=True", f"model.load_weights={root}/weights.pt", f"data.save_dir={tmp_path}/log"]
     assert main(["--config-file", f"{root}/recipe.yaml", *size, *test]) == 0
     measured = next(iter(read_results(tmp_path / "log").values())).metrics["pairs"]
