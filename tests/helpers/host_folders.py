@@ -1,14 +1,17 @@
 """Fixtures that load host folders, one at a time as their top-level names are the same. A plugin of the host tests."""
 
 import importlib
+import json
 import logging
 import os
+import pickle
 import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 import torch
 from torch import distributed, nn
@@ -116,3 +119,31 @@ def both(group):
 
     compute_on_both.embedded = EMBEDDED
     return compute_on_both
+
+
+@pytest.fixture
+def gait_data(tmp_path):
+    """A ``data_cfg``: six training and six test identities with two or more sequences of three modalities."""
+    rng = np.random.default_rng(0)
+    ids = [f"{i:04d}" for i in range(12)]
+    for i in ids:
+        for camera in range(2):
+            for sequence in range(2 if i == "0003" else 1):
+                folder = tmp_path / "data" / i / f"camid{camera}" / f"seq{sequence}"
+                folder.mkdir(parents=True)
+                frames = int(rng.integers(3, 12))
+                for name, shape in (("0_sil", (64, 64)), ("1_keypoints", (17, 3)), ("2_more", (2,))):
+                    array = rng.integers(0, 256, (frames, *shape)).astype(np.uint8)
+                    (folder / f"{name}.pkl").write_bytes(pickle.dumps(array))
+    (tmp_path / "data" / "0001" / "camid0" / "empty").mkdir()
+    probe_set = [f"{i}-camid0-seq0" for i in ids[6:8]]
+    partition = {"TRAIN_SET": [*ids[:6], "9999"], "TEST_SET": ids[6:], "PROBE_SET": probe_set}
+    probes = tmp_path / "datasets" / "Gait3D" / "Gait3D.json"
+    probes.parent.mkdir(parents=True)
+    probes.write_text(json.dumps(partition))
+    return {
+        "dataset_name": "Gait3D",
+        "dataset_root": str(tmp_path / "data"),
+        "dataset_partition": str(probes),
+        "num_workers": 0,
+    }

@@ -1,10 +1,9 @@
 """Transformers whose keypoints are modes: their start, what reaches the modes, the control, the engines, settings."""
 
-import threading
-
 import pytest
 import torch
 from reid_data import arguments
+from replicas import in_threads
 from torch import nn
 
 import reid_ext
@@ -125,29 +124,9 @@ def test_replicas_in_threads_find_their_own_modes(backbone):
         if type(drop).__name__ == "DropPath":
             drop.eval()
     with torch.no_grad():
-        expected, found = [model(images) for images in batches], [None, None]
-
-        def run(i):
-            with torch.no_grad():
-                found[i] = replica(model)(batches[i])
-
-        threads = [threading.Thread(target=run, args=(i,)) for i in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    for one, other in zip(found, expected, strict=True):
+        expected = [model(images) for images in batches]
+    for one, other in zip(in_threads(model, [(images,) for images in batches]), expected, strict=True):
         torch.testing.assert_close(one, other)
-
-
-def replica(module):
-    """As torch.nn.parallel.replicate makes them: modules are new, parameters and all else are shared."""
-    new = module._replicate_for_data_parallel()
-    for name, child in module._modules.items():
-        new._modules[name] = None if child is None else replica(child)
-    for name, parameter in module._parameters.items():
-        setattr(new, name, parameter)
-    return new
 
 
 @pytest.mark.parametrize("keypoints", [pytest.param("given", marks=pytest.mark.slow), "constant"])

@@ -1,10 +1,10 @@
 """Transformers with keypoints: their start as the plain network, what steers them, the head, settings, devices."""
 
 import copy
-import threading
 
 import pytest
 import torch
+from replicas import in_threads
 from torch import nn
 
 import reid_ext
@@ -215,29 +215,8 @@ def test_replicas_in_threads_see_their_own_joints(backbone, kind):
     inputs = [batch(2, seed=seed) for seed in range(4)]
     with torch.no_grad():
         expected = [model(*given) for given in inputs]
-    replicas, found = [replica(model) for _ in inputs], [None] * len(inputs)
-
-    def run(i):
-        with torch.no_grad():
-            found[i] = replicas[i](*inputs[i])
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(inputs))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for one, other in zip(found, expected, strict=True):
+    for one, other in zip(in_threads(model, inputs), expected, strict=True):
         torch.testing.assert_close(one, other)
-
-
-def replica(module):
-    """As torch.nn.parallel.replicate makes them: modules are new, parameters and all else are shared."""
-    new = module._replicate_for_data_parallel()
-    for name, child in module._modules.items():
-        new._modules[name] = None if child is None else replica(child)
-    for name, parameter in module._parameters.items():
-        setattr(new, name, parameter)
-    return new
 
 
 def test_a_copy_and_a_pickle_compute_the_same(backbone):
