@@ -1,4 +1,4 @@
-"""Whether keypoints belong to the crops of people that they are given for, and why not, where that shows."""
+"""Whether keypoints belong to the crops of people or faces that they are given for, and why not, where that shows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .joints import CONFIDENT, part_heights
+from .joints import CONFIDENT, FIVE_POINTS, part_heights
 
 WELL = 0.9  # shares below are told
 FEWEST = 20  # images from which something is judged
@@ -19,7 +19,7 @@ def joints_on_crops(keypoints: np.ndarray, sizes: np.ndarray) -> tuple[int, int]
     """Return how many confident joints lie on their crop, and how many there are.
 
     Args:
-        keypoints: (N, 17, 3) x, y in pixels, score.
+        keypoints: (N, 17, 3) x, y in pixels, score; (N, 5, 3) of faces.
         sizes: (N, 2) height and width of each crop.
     """
     sure = keypoints[..., 2] >= CONFIDENT
@@ -44,11 +44,11 @@ def warnings_of(keypoints: np.ndarray, sizes: np.ndarray) -> Iterator[str]:
     if on < WELL * sure:
         yield f"{on / sure:.1%} of {sure} confident joints lie on their crop; {_cause(keypoints, sizes)}"
     elif len(keypoints) >= FEWEST and (lowest := _reach(keypoints, sizes)) < TOP_HEAVY:
-        yield (
-            f"bodies end at {lowest:.0%} of the crops' height; they seem to be in pixels of smaller images: give the "
-            "size of the images that the pose network saw"
-        )
-    yield from _upside_down(keypoints)
+        pixels = "in pixels of smaller images: give the size of the images that the pose network saw"
+        cause = "shares of the image; pixels are expected" if keypoints[..., :2].max() <= 1 else pixels
+        what = "faces" if keypoints.shape[1] == FIVE_POINTS else "bodies"
+        yield f"{what} end at {lowest:.0%} of the crops' height; they seem to be {cause}"
+    yield from (_exchanged if keypoints.shape[1] == FIVE_POINTS else _upside_down)(keypoints)
     scores = keypoints[..., 2][keypoints[..., 2] > 0]
     if (scores > SCORE_LIMIT).mean() > 1 - WELL:
         yield f"{(scores > SCORE_LIMIT).mean():.0%} of the scores are above {SCORE_LIMIT}; scores above 1 count as 1"
@@ -94,3 +94,20 @@ def _upside_down(keypoints: np.ndarray) -> Iterator[str]:
         upwards = "y seems to grow upwards, or the order of the joints is reversed"
         cause = upwards if reverse else "check that they are COCO's 17 joints, of these very images"
         yield f"heads are above hips above ankles in {right.sum() / known.sum():.1%} of {known.sum()} crops; {cause}"
+
+
+def _exchanged(keypoints: np.ndarray) -> Iterator[str]:
+    """Faces: the image's left eye and corner of the mouth come first, and eyes are above mouths."""
+    known = (keypoints[..., 2] >= CONFIDENT).all(1)
+    (left, right, _, corner, other), y = np.moveaxis(keypoints[..., 0], 1, 0), keypoints[..., 1]
+    ordered, reverse = (left < right) & (corner < other), (left > right) & (corner > other)
+    upright, upside_down = y[:, :2].max(1) < y[:, 3:].min(1), y[:, :2].min(1) > y[:, 3:].max(1)
+    fits = known & ordered & upright
+    if known.sum() >= FEWEST and fits.sum() < WELL * known.sum():
+        cause = "check that they are left eye, right eye, nose, left and right corner of the mouth, of these images"
+        if (known & reverse & upright).sum() >= WELL * known.sum():
+            cause = "left and right seem to be the person's; give the image's left eye and corner of the mouth first"
+        elif (known & upside_down).sum() >= WELL * known.sum():
+            cause = "y seems to grow upwards, or the mouth comes first"
+        share = fits.sum() / known.sum()
+        yield f"eyes are above mouths and left points left in {share:.1%} of {known.sum()} faces; {cause}"

@@ -117,7 +117,7 @@ def describe(keypoints: CropKeypoints, images: Iterable[str], most: int = LOOKED
         joints, sizes = np.stack([keypoints[image] for image in looked]), np.array([*map(size_of, bar)])
         on, sure = joints_on_crops(joints, sizes)
         lines.append(f"{on:,} of {sure:,} confident joints lie on their crop ({len(looked):,} crops looked at)")
-        lines += [f"Warning: {text}" for text in warnings_of(joints, sizes)] if joints.shape[1] == 17 else []
+        lines += [f"Warning: {text}" for text in warnings_of(joints, sizes)]
     return lines
 
 
