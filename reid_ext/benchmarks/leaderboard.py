@@ -115,11 +115,12 @@ class TorchreidHost(Host):
         train = cfg.train
         frozen = f", all but {', '.join(train.open_layers)} frozen for the first {train.fixbase_epoch}"
         steps = f"{'every' if train.lr_scheduler == 'single_step' else 'at'} {', '.join(map(str, train.stepsize))}"
+        rises = f"{train.warmup_epoch} epochs of warm-up, " if train.warmup_epoch else ""
         falls = "cosine to 0" if train.lr_scheduler == "cosine" else f"x{train.gamma:g} {steps} epochs"
         return Description(
             cfg.model.name,
             f"{train.max_epoch} epochs in batches of {train.batch_size}{frozen if train.fixbase_epoch else ''};"
-            f" {train.optim} {train.lr:g}, {falls}",
+            f" {train.optim} {train.lr:g}, {rises}{falls}",
             "ImageNet weights" if cfg.model.pretrained else "random weights",
         )
 

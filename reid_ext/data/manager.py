@@ -8,6 +8,7 @@ from ..host import torchreid
 from ..host_errors import host_call
 from ..settings.load import datamanager_kwargs
 from ..training.console import quiet
+from .affine import NAME, RandomAffine, add_affine
 from .batches import check_people, check_triplets, checked_samplers
 from .galleries import check_galleries
 from .keypoints import attach_keypoints
@@ -33,6 +34,8 @@ def build_datamanager(cfg: CfgNode):
     names = f"data.sources {cfg.data.sources}, data.targets {cfg.data.targets}"
     with host_call(names, f"check the files under data.root ({cfg.data.root})"), checked_samplers(), quiet():
         datamanager = manager(**kwargs)
+    if NAME in cfg.data.transforms:
+        add_affine(datamanager, RandomAffine(**cfg.data.affine))
     if not cfg.test.evaluate:
         check_people(datamanager.num_train_pids)
     check_galleries(cfg, datamanager)

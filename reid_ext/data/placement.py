@@ -14,27 +14,31 @@ from plugins.errors import KpstraError
 from plugins.keypoints.joints import FLIPPED_JOINTS, FLIPPED_POINTS
 
 FLIPS = {len(order): order for order in (FLIPPED_JOINTS, FLIPPED_POINTS)}  # by the number of joints
-MOVING = ("Resize", "RandomHorizontalFlip", "Random2DTranslation")  # steps that move pixels
+MOVING = ("Resize", "RandomHorizontalFlip", "Random2DTranslation", "RandomAffine")  # steps that move pixels
 STAYING = ("RandomPatch", "ColorJitter", "ColorAugmentation", "ToTensor", "Normalize", "RandomErasing")
 
 
 @dataclass(frozen=True)
 class Placement:
-    """``x -> scale x + shift`` for x and y in pixels; left and right joints change names if ``mirrored``."""
+    """``p -> A p + t`` for p = (x, y) in pixels, whole numbers being centres; left and right joints change names if
+    ``mirrored``."""
 
-    scale: tuple[float, float] = (1.0, 1.0)
-    shift: tuple[float, float] = (0.0, 0.0)
+    linear: tuple[tuple[float, float], tuple[float, float]] = ((1.0, 0.0), (0.0, 1.0))  # A
+    shift: tuple[float, float] = (0.0, 0.0)  # t
     mirrored: bool = False
 
-    def then(self, scale: tuple[float, float], shift: tuple[float, float]) -> Placement:
-        """Return this followed by ``x -> scale x + shift``."""
-        factors = tuple(a * b for a, b in zip(self.scale, scale, strict=True))
-        offsets = tuple(a * b + c for a, b, c in zip(self.shift, scale, shift, strict=True))
-        return replace(self, scale=factors, shift=offsets)
+    def then(self, linear: np.ndarray | tuple, shift: np.ndarray | tuple) -> Placement:
+        """Return this followed by ``p -> linear p + shift``; two numbers for ``linear`` are factors of x and y."""
+        linear = np.asarray(linear, float)
+        linear = np.diag(linear) if linear.ndim == 1 else linear
+        shifted = linear @ self.shift + np.asarray(shift, float)
+        whole = (linear @ self.linear).tolist()
+        return replace(self, linear=(tuple(whole[0]), tuple(whole[1])), shift=tuple(shifted.tolist()))
 
     def move(self, keypoints: np.ndarray) -> np.ndarray:
         """Return keypoints (17 or 5, 3), x, y and score, where they are now; absent ones stay 0, 0, 0."""
-        moved = keypoints * (*self.scale, 1) + (*self.shift, 0)
+        moved = np.array(keypoints, float)
+        moved[:, :2] = moved[:, :2] @ np.transpose(self.linear) + self.shift
         moved[keypoints[:, 2] <= 0] = 0
         return moved[FLIPS[len(moved)]] if self.mirrored else moved
 
@@ -62,6 +66,17 @@ class TrackedImage(Image.Image):
             raise KpstraError(f"keypoints cannot follow an image through PIL's transpose {method}")
         place = self.place.then((-1, 1), (self.width - 1, 0))
         return tracked(turned, replace(place, mirrored=not place.mirrored))
+
+    def transform(self, size: tuple[int, int], method: Any, data: Any = None, *args: Any, **kwargs: Any) -> Image.Image:
+        """As PIL's; only affine maps are known. ``data`` is (a, b, c, d, e, f), which take the result's points, pixel
+        (0, 0) having its centre at (0.5, 0.5), to this image's."""
+        moved = super().transform(size, method, data, *args, **kwargs)
+        if method != Image.Transform.AFFINE:
+            raise KpstraError(f"keypoints cannot follow an image through PIL's transform {method}")
+        back = np.reshape(np.asarray(data, float), (2, 3))
+        forth = np.linalg.inv(back[:, :2])
+        shift = forth @ (0.5 - back[:, 2]) - 0.5
+        return tracked(moved, self.place.then(forth, shift))
 
 
 def tracked(image: Image.Image, place: Placement | None = None) -> TrackedImage:

@@ -69,5 +69,5 @@ def mirrored(keypoints: Tensor | None, width: int) -> Tensor | None:
     """Return keypoints (B, K, 3) of images ``width`` pixels wide in their mirror images; absent ones stay 0."""
     if keypoints is None:
         return None
-    place = Placement((-1.0, 1.0), (width - 1.0, 0.0), mirrored=True)
+    place = Placement(mirrored=True).then((-1, 1), (width - 1, 0))
     return torch.stack([torch.from_numpy(place.move(points.numpy())) for points in keypoints]).float()

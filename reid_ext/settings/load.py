@@ -29,6 +29,7 @@ from .schema import (
     SCHEMA,
     STRA_SHAPE,
     THREE,
+    UP_TO_ONE,
     VIDEO_DATA,
 )
 
@@ -172,6 +173,10 @@ def _out_of_range(key: str, items: list) -> str | None:
         return f"at most {MOST_WORKERS}"
     if key in BELOW_ONE and not 0 <= min(items) <= max(items) < 1:
         return "0 or more, and less than 1"
+    if key in UP_TO_ONE and not 0 <= min(items) <= max(items) <= 1:
+        return "0 to 1"
+    if key == "data.affine.scale" and (len(items) != 2 or items[0] > items[1]):
+        return "two numbers, the smaller one first"
     return None
 
 
@@ -209,6 +214,9 @@ def _check_together(cfg: CfgNode) -> None:
             f"train.fixbase_epoch: {cfg.train.fixbase_epoch}: must be 0 while loss.triplet.weight_x is 0 "
             "(the classifier would be trained by no loss)"
         )
+    warm, last = cfg.train.warmup_epoch, cfg.train.max_epoch
+    if warm >= last:
+        raise KpstraError(f"train.warmup_epoch: {warm}: expected fewer than train.max_epoch, {last}")
     for key in ("visrank", "rerank"):  # the host ignores the second in the tests of a training
         if cfg.test[key] and not cfg.test.evaluate:
             raise KpstraError(f"test.{key}: True: only with test.evaluate True")

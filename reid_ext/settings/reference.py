@@ -8,19 +8,22 @@ from plugins.common.pages import prose, table
 from plugins.common.settings import flatten, in_one_line, read_yaml
 from plugins.errors import KpstraError
 
-from .schema import AT_LEAST_ONE, BELOW_ONE, CHOICES, NOT_NEGATIVE, POSITIVE, SCHEMA, THREE
+from .schema import AT_LEAST_ONE, BELOW_ONE, CHOICES, NOT_NEGATIVE, POSITIVE, SCHEMA, THREE, UP_TO_ONE
 
 BOUNDS = {
     "from 1": AT_LEAST_ONE,
     "from 0": NOT_NEGATIVE,
     "above 0": POSITIVE,
     "from 0, below 1": BELOW_ONE,
+    "0 to 1": UP_TO_ONE,
     "three numbers": THREE,
 }
 OURS = (
     "stra",
     "kprpe",
     "model.partial_weights",
+    "data.affine",
+    "train.warmup_epoch",
     "data.keypoints",
     "data.keypoints_sources",
     "data.keypoints_targets",

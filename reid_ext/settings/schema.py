@@ -11,6 +11,7 @@ from plugins.kprpe.position.table import FORMULATIONS, KEYPOINTS
 from plugins.kprpe.position.windows import GRIDS
 from plugins.stra.mode import GATES
 
+from ..data.affine import NAME as AFFINE
 from ..training.margins import MARGINS
 from ..training.optimisers import OPTIMISERS
 
@@ -56,6 +57,7 @@ SCHEMA: dict[str, Any] = {
         "width": 128,
         "combineall": False,
         "transforms": ["random_flip"],
+        "affine": {"scale": [0.8, 1.2], "degrees": 20.0, "turn_prob": 0.2, "shift": 0.1},  # ours: of random_affine
         "k_tfm": 1,
         "norm_mean": [0.485, 0.456, 0.406],
         "norm_std": [0.229, 0.224, 0.225],
@@ -90,6 +92,7 @@ SCHEMA: dict[str, Any] = {
         "lr_scheduler": "single_step",
         "stepsize": [20],
         "gamma": 0.1,
+        "warmup_epoch": 0,  # ours
         "print_freq": 20,
         "save_freq": 1,  # ours: epochs between two checkpoints
         "seed": 1,
@@ -128,7 +131,7 @@ SAMPLERS = (
 )
 CHOICES = {
     "data.type": ("image", "video"),
-    "data.transforms": ("random_flip", "random_crop", "random_patch", "color_jitter", "random_erase"),
+    "data.transforms": ("random_flip", "random_crop", "random_patch", "color_jitter", "random_erase", AFFINE),
     "sampler.train_sampler": SAMPLERS,
     "sampler.train_sampler_t": SAMPLERS,
     "stra.gate": GATES,
@@ -175,6 +178,9 @@ NOT_NEGATIVE = (
     "train.fixbase_epoch",
     "train.base_lr_mult",
     "train.gamma",
+    "train.warmup_epoch",
+    "data.affine.degrees",
+    "data.affine.shift",
     "train.seed",
     "sgd.momentum",
     "rmsprop.alpha",
@@ -184,8 +190,15 @@ NOT_NEGATIVE = (
     "loss.triplet.weight_x",
     "test.start_eval",
 )
-POSITIVE = ("data.norm_std", "kprpe.ratio", "loss.adaface.h", *(f"loss.{name}.scale" for name in MARGINS))
+POSITIVE = (
+    "data.norm_std",
+    "data.affine.scale",
+    "kprpe.ratio",
+    "loss.adaface.h",
+    *(f"loss.{name}.scale" for name in MARGINS),
+)
 BELOW_ONE = ("adam.beta1", "adam.beta2", "loss.adaface.t_alpha")
+UP_TO_ONE = ("data.affine.turn_prob",)
 THREE = ("data.norm_mean", "data.norm_std")  # red, green and blue
 MAX_RANK = 50  # the host's CMC curve ends there
 

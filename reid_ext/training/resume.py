@@ -14,8 +14,13 @@ from plugins.errors import KpstraError, some
 from .checkpoints import inner, load_checkpoint, weights_of
 from .rng import rng_unchanged_on_error, set_rng_state
 
-# What tells the host's schedulers apart in their state.
-SCHEDULER_KEYS = {"StepLR": "step_size", "MultiStepLR": "milestones", "CosineAnnealingLR": "T_max"}
+# What tells the schedulers of :mod:`.schedules` apart in their state.
+SCHEDULER_KEYS = {
+    "StepLR": "step_size",
+    "MultiStepLR": "milestones",
+    "CosineAnnealingLR": "T_max",
+    "SequentialLR": "_milestones",
+}
 
 
 def resume(path: str | Path, model: nn.Module, optimizer=None, scheduler=None) -> int:

@@ -31,6 +31,7 @@ from .poses import exempt_from_decay, fit_pose
 from .protocols import require_classifier
 from .results import read_results
 from .resume import resume as restore
+from .schedules import build_scheduler
 from .weights import load_all_features, load_weights
 
 
@@ -124,7 +125,7 @@ def prepare(cfg: CfgNode):
     with host_call("train.optim, train.lr_scheduler", "check the settings of train"):
         optimizer = build_optimizer(model, **optimizer_kwargs(cfg))
         exempt_from_decay(optimizer, model)
-        scheduler = torchreid.optim.build_lr_scheduler(optimizer, **scheduler_kwargs(cfg))
+        scheduler = build_scheduler(optimizer, cfg.train.warmup_epoch, **scheduler_kwargs(cfg))
     with host_call(f"loss.name {cfg.loss.name}", "check the settings of loss"):
         engine = build_engine(cfg, datamanager, model, optimizer, scheduler)
     if cfg.model.resume:  # last, because it restores the random streams

@@ -7,6 +7,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from marked_images import centre, marked
 from PIL import Image
 from torchvision import transforms as T
 
@@ -46,20 +47,6 @@ def test_images_and_random_streams_are_the_hosts(transforms):
     assert len(ours.places) == seed + 1
 
 
-def marked(x, y, size=(128, 64)):
-    """An image with a smooth light blob at (x, y)."""
-    rows, columns = np.mgrid[: size[0], : size[1]]
-    blob = 255 * np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 8)
-    return Image.fromarray(np.repeat(blob.round().astype(np.uint8)[..., None], 3, 2))
-
-
-def centre(tensor):
-    """Where the light of a (3, H, W) image is."""
-    light = tensor.sum(0).double()
-    rows, columns = torch.meshgrid(*(torch.arange(n).double() for n in light.shape), indexing="ij")
-    return np.array([(light * columns).sum() / light.sum(), (light * rows).sum() / light.sum()])
-
-
 @pytest.mark.parametrize("transforms", [[], ["random_flip"], ["random_crop"], GEOMETRIC], ids="+".join)
 @pytest.mark.parametrize("size", [(128, 64), (90, 41)])
 def test_joints_stay_on_marked_images(transforms, size):
@@ -85,7 +72,7 @@ def test_joints_stay_on_marked_images(transforms, size):
 
 def test_a_mirrored_face_changes_its_image_sides():
     points = np.array([[20, 30, 1], [44, 30, 1], [31, 40, 1], [24, 50, 1], [40, 50, 1]], np.float32)
-    mirror = Placement((-1, 1), (63, 0), mirrored=True)
+    mirror = Placement(mirrored=True).then((-1, 1), (63, 0))
     moved = mirror.move(points)
     assert moved[:, 0].tolist() == [63 - 44, 63 - 20, 63 - 31, 63 - 40, 63 - 24]
     np.testing.assert_array_equal(moved[FLIPPED_POINTS, 0], 63 - points[:, 0])

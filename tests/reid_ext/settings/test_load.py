@@ -50,8 +50,9 @@ def test_schema_is_upstreams(upstream):
     kprpe = {f"kprpe.{key}" for key in KPRPETransformer.settings}
     margins = {f"loss.{name}.{key}" for name in MARGINS for key in ("margin", "scale")}
     adaface = {"loss.adaface.h", "loss.adaface.t_alpha"}
-    own = {"use_gpu", "model.partial_weights", "train.save_freq"}
-    assert added == {*own, *stra, *kprpe, *keypoints, *margins, *adaface}
+    own = {"use_gpu", "model.partial_weights", "train.save_freq", "train.warmup_epoch"}
+    affine = {f"data.affine.{key}" for key in ("scale", "degrees", "turn_prob", "shift")}
+    assert added == {*own, *stra, *kprpe, *keypoints, *margins, *adaface, *affine}
     assert {key: ours[key] for key in theirs} == theirs
 
 
