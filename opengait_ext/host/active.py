@@ -107,7 +107,7 @@ def model_class(host: ActiveHost, name: str) -> type:
 
     if name in OURS:
         commit, about = commit_of(host), f"the host {host}"
-        contract = DEEPGAIT_CONTRACT if OURS[name] == "deepgaitv2" else MODELS_CONTRACT
+        contract = DEEPGAIT_CONTRACT if name.startswith("DeepGaitV2") else MODELS_CONTRACT
         check_contract(lambda module: _import(module, about), about, commit, contract)
         cls = getattr(importlib.import_module(f"opengait_ext.models.{OURS[name]}"), name)
     else:

@@ -82,8 +82,9 @@ MODELS_CONTRACT: Contract = {  # what the models of this package build on
     },
 }
 
-DEEPGAIT_CONTRACT: Contract = {  # what DeepGaitV2StRA builds on
-    "modeling.models.deepgaitv2": {"DeepGaitV2.build_network": ("model_cfg",), "DeepGaitV2.forward": ("inputs",)}
+DEEPGAIT_CONTRACT: Contract = {  # what our DeepGaitV2s build on
+    "modeling.base_model": {"BaseModel.init_parameters": ()},
+    "modeling.models.deepgaitv2": {"DeepGaitV2.build_network": ("model_cfg",), "DeepGaitV2.forward": ("inputs",)},
 }
 
 

@@ -15,7 +15,7 @@ from plugins.kprpe import KPRPEConfig, KPRPEHandle, inject_kprpe
 from plugins.modes import ModeFinder, PartCentres, modes_config
 
 from .joints import share_poses
-from .kprpe import group_tables
+from .keypoint_bias import group_tables
 from .swingait import SwinGait2D
 from .tokens import TOKENS
 

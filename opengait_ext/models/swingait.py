@@ -1,4 +1,4 @@
-"""SwinGait-2D, the KP-RPE paper's baseline: OpenGait's SwinGait inside single frames."""
+"""OpenGait's SwinGait in other sizes, and SwinGait-2D, the KP-RPE paper's baseline, inside single frames."""
 
 from __future__ import annotations
 
@@ -48,6 +48,10 @@ class SizedSwinGait(Rates, SwinGait):
         necks = model_cfg["SeparateBNNecks"]
         self.FCs = SeparateFCs(necks["parts_num"], in_channels=width, out_channels=necks["in_channels"])
         use_fused(self.transformer, RecomputedBlock if settings["checkpoint"] else FusedBlock)
+
+
+class SwinGait3D(SizedSwinGait):
+    """OpenGait's SwinGait, windows over three frames, in the sizes of ``model_cfg.transformer``."""
 
 
 class SwinGait2D(SizedSwinGait):

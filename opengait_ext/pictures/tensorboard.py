@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from plugins.kprpe import KPRPEHandle, WindowedKeypointRPE
+from plugins.kprpe import KeypointRPE, KPRPEHandle, WindowedKeypointRPE
 from plugins.pictures.overlay import draw_frame
 
 from .bias import first_window_bias
@@ -36,6 +36,8 @@ def keypoint_picture(silhouettes: Tensor, keypoints: Tensor) -> Tensor:
 def bias_picture(handle: KPRPEHandle, points: Tensor, confidence: Tensor | None) -> Tensor:
     """Show B_ij of the middle query of the first window, mean over heads, for each layer and some frames of a sequence.
 
+    Attention without windows is shown whole.
+
     Args:
         points: (s, L, 2) in [0, 1]; ``confidence``: (s, L) or ``None``.
 
@@ -51,17 +53,22 @@ def bias_picture(handle: KPRPEHandle, points: Tensor, confidence: Tensor | None)
 
 
 def mean_image_share(handle: KPRPEHandle, points: Tensor, confidence: Tensor | None) -> Tensor:
-    """Return the share of B's variance that images decide, mean over layers, for the first window of every sequence.
+    """Return the share of B's variance that images decide, mean over layers, for the first window's frames of all.
 
     Args:
         points: (n, s, L, 2) in [0, 1]; ``confidence``: (n, s, L) or ``None``.
     """
-    frames = max(at.kprpe.window_size[0] for at in handle.attentions.values())
+    tables = [at.kprpe for at in handle.attentions.values()]
+    frames = max(1 if isinstance(rpe, KeypointRPE) else rpe.window_size[0] for rpe in tables)
     some = None if confidence is None else confidence[:, :frames]
     return torch.tensor(list(handle.image_shares(points[:, :frames].float(), some).values())).mean()
 
 
-def window_map(rpe: WindowedKeypointRPE, points: Tensor, confidence: Tensor | None) -> Tensor:
-    """Return the bias (frames, h, w) of the first window's middle query, mean over heads."""
-    bias, plane = first_window_bias(rpe, points, confidence)
+def window_map(rpe: KeypointRPE | WindowedKeypointRPE, points: Tensor, confidence: Tensor | None) -> Tensor:
+    """Return the bias (frames, h, w) of the middle query, mean over heads, in the first window or the whole map."""
+    if isinstance(rpe, KeypointRPE):
+        bias, plane = rpe.bias(rpe.factors(points.float(), confidence), 0).mean(1), rpe.grid_size
+        bias = bias.expand(len(points), -1, -1)
+    else:
+        bias, plane = first_window_bias(rpe, points, confidence)
     return bias[:, bias.shape[-1] // 2].unflatten(-1, plane).float()

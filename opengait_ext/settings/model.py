@@ -13,6 +13,7 @@ NECKS = ("parts_num", "in_channels", "class_num")
 SWINGAIT = ("model", "Backbone", "SeparateBNNecks", "bin_num")
 SECTIONS = {  # of each model: those that it needs, and others that it knows
     "DeepGaitV2": (("model", "Backbone", "SeparateBNNecks"), ("use_emb2",)),
+    "DeepGaitV2KPRPE": (("model", "Backbone", "SeparateBNNecks"), ("use_emb2", "attention", "kprpe")),
     "DeepGaitV2StRA": (("model", "Backbone", "SeparateBNNecks"), ("use_emb2", "stra")),
     "SwinGait": (SWINGAIT, ()),
     "SwinGait2D": (SWINGAIT, ("transformer",)),
@@ -20,6 +21,7 @@ SECTIONS = {  # of each model: those that it needs, and others that it knows
     "SwinGait2DKPRPE": (SWINGAIT, ("transformer", "kprpe")),
     "SwinGait2DModes": (SWINGAIT, ("transformer", "modes")),
     "SwinGait2DTrunk": (SWINGAIT, ()),
+    "SwinGait3D": (SWINGAIT, ("transformer",)),
     "SwinGait3DKPRPE": (SWINGAIT, ("transformer", "kprpe")),
 }
 LISTS = {"layers": 4, "channels": 2}  # least lengths

@@ -10,10 +10,14 @@ from plugins.errors import KpstraError
 
 from ..models import MODELS
 
-RATED = [name for name in MODELS if name.startswith("SwinGait")]
-PARTS = {  # what optimizer_cfg.lr_factors may name, and its modules; the transformer has the rate itself
+SWINGAITS = [name for name in MODELS if name.startswith("SwinGait")]
+KNOWN_TO = {  # the models that know a setting
+    "optimizer_cfg.lr_factors": ["DeepGaitV2KPRPE", *SWINGAITS],
+    "trainer_cfg.iteration_per_epoch": SWINGAITS,
+}
+PARTS = {  # what optimizer_cfg.lr_factors may name, and its modules; what attends has the rate itself
     "heads": ("FCs", "BNNecks"),
-    "trunk": ("layer0", "layer1", "layer2"),
+    "trunk": ("layer0", "layer1", "layer2", "layer3", "layer4"),
 }
 
 
@@ -29,9 +33,9 @@ def check_rates(settings: Mapping[str, Any], source: str) -> None:
     """
     model, factors = settings["model_cfg"].get("model"), settings["optimizer_cfg"].get("lr_factors")
     every = settings["trainer_cfg"].get("iteration_per_epoch")
-    for key, value in (("optimizer_cfg.lr_factors", factors), ("trainer_cfg.iteration_per_epoch", every)):
-        if value is not None and model not in RATED:
-            raise KpstraError(f"{source}: {key}: has no effect on {model}; {', '.join(RATED)} know it")
+    for (key, models), value in zip(KNOWN_TO.items(), (factors, every), strict=True):
+        if value is not None and model not in models:
+            raise KpstraError(f"{source}: {key}: has no effect on {model}; {', '.join(models)} know it")
     if factors is None:
         return
     where = f"{source}: optimizer_cfg.lr_factors"

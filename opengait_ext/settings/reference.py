@@ -93,12 +93,13 @@ def model_keys() -> Iterator[tuple[str, Any]]:
     """Yield the keys of ``model_cfg``; those of ``Backbone`` and ``SeparateBNNecks`` are the host's own."""
     for needed, others in SECTIONS.values():
         for name in (*needed, *others):
-            if name not in ("kprpe", "transformer", "heatmaps", "modes", "stra"):
+            if name not in ("kprpe", "transformer", "heatmaps", "modes", "stra", "attention"):
                 yield f"model_cfg.{name}", NO_DEFAULT
     from ..training.session import session
 
     with session("embedded", "cpu"):
         from ..models.deepgaitv2 import DEFAULTS as STRA_DEFAULTS
+        from ..models.deepgaitv2_kprpe import DEFAULTS as ATTENTION_DEFAULTS
         from ..models.heatmaps import DEFAULTS
         from ..models.modes import DEFAULTS as MODES_DEFAULTS
         from ..models.swingait import DROP_PATH, HEADS, WIDTH, SwinGait2D
@@ -115,6 +116,8 @@ def model_keys() -> Iterator[tuple[str, Any]]:
         yield f"model_cfg.modes.{name}", default
     for name, default in STRA_DEFAULTS.items():
         yield f"model_cfg.stra.{name}", default
+    for name, default in ATTENTION_DEFAULTS.items():
+        yield f"model_cfg.attention.{name}", default
 
 
 def bounds(key: str) -> str:

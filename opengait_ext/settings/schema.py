@@ -159,7 +159,7 @@ def check_evaluation(host: ActiveHost, name: str, where: str) -> None:
 def check_values(settings: Mapping[str, Any], source: str) -> None:
     """Refuse numbers that make no sense, and parts of ours that are of a wrong type."""
     check_ranges(settings, source)
-    for key in ("kprpe", "transformer", "heatmaps", "modes", "stra"):
+    for key in ("kprpe", "transformer", "heatmaps", "modes", "stra", "attention"):
         node = settings["model_cfg"].get(key)
         if node is not None and not isinstance(node, Mapping):
             raise KpstraError(f"{source}: model_cfg.{key}: {node!r}: expected keys and values")

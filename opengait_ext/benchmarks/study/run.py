@@ -110,6 +110,8 @@ def carry_out(
         notes, began = adapt(settings, device), time.monotonic()
         model = build(Run(study.row(job.row).config), host, device, settings, notes, mixins=[ReadOnce])
         module = getattr(model, "module", model)
+        if not hasattr(module, "evaluator_trfs"):  # OpenGait builds them for a test alone
+            module.evaluator_trfs = host.transforms.get_transform(settings["evaluator_cfg"]["transform"])
         if study.row(job.row).trained:
             type(module).run_train(model)
         trained = time.monotonic()

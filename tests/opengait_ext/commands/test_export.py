@@ -48,7 +48,7 @@ def exported(folder, config, *options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("config", ["pets_swingait2d", "pets_swingait2d_kprpe"])
+@pytest.mark.parametrize("config", ["pets_swingait2d", "pets_swingait2d_kprpe", "walkers_deepgaitv2_kprpe"])
 def test_exported(tmp_path, config):
     printed = exported(tmp_path, f"opengait/{config}")
     assert "['batch', 'frames', 64, 44]" in printed and "['embeddings']" in printed

@@ -71,7 +71,7 @@ def test_it_learns(build):
         ("model_cfg.stra.group=8", "model_cfg.stra: group: unknown key .did you mean 'groups'"),
         ("model_cfg.stra=8", "model_cfg.stra: 8: expected keys and values"),
         ("model_cfg.Backbone.mode=p3d", "model_cfg.Backbone.mode: 'p3d': DeepGaitV2StRA has '2d' blocks"),
-        ("optimizer_cfg.lr_factors={heads: 1}", "lr_factors: has no effect on DeepGaitV2StRA; SwinGait2D"),
+        ("optimizer_cfg.lr_factors={heads: 1}", "lr_factors: has no effect on DeepGaitV2StRA; DeepGaitV2KPRPE"),
     ],
 )
 def test_mistakes(build, override, said):

@@ -6,6 +6,7 @@ import re
 import programs
 import pytest
 import yaml
+from gait_data import OPENGAIT
 
 from opengait_ext.__main__ import main
 from opengait_ext.benchmarks.study.pages import PLACE
@@ -46,12 +47,12 @@ TABLE = {
 }
 
 
-def study(folder, *more, expect=0, **changes):
+def study(folder, *more, expect=0, host="embedded", **changes):
     """Run the command with a table in a process of its own."""
     (folder / "table.yaml").write_text(yaml.safe_dump({**TABLE, **changes}, sort_keys=False))
     options = {"--table": folder / "table.yaml", "--output": folder / "out", "--data": folder / "data"}
     words = [str(word) for option in options.items() for word in option]
-    words += ["--host", "embedded", "--device", "cpu", "--workers", "1", "--data-workers", "1", *more]
+    words += ["--host", host, "--device", "cpu", "--workers", "1", "--data-workers", "1", *more]
     return programs.run("opengait_ext", "-m", "opengait_ext", "study", *words, expect=expect)
 
 
@@ -102,6 +103,21 @@ def test_going_on_makes_what_is_missing_and_nothing_else(made):
     assert again["kprpe-aligned-0"]["tests"] == before["kprpe-aligned-0"]["tests"]
     assert (made / "out" / "runs" / "plain-aligned-0.json").stat().st_mtime_ns == kept
     assert "Nothing is decided." in page.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(OPENGAIT is None, reason="OPENGAIT_HOME is not set: no OpenGait checkout to run")
+def test_deepgaitv2s_in_a_checkout(tmp_path):
+    """Other networks of OpenGait itself, joints beside silhouettes: where the test's transforms are not built."""
+    given = {name: value for name, value in RECIPE.items() if name != "trainer_cfg.T_max_iter"}
+    rows = {
+        "start": {"config": "opengait/walkers_deepgaitv2"},
+        "kprpe": {"config": "opengait/walkers_deepgaitv2_kprpe", "warm_start": "start", "control": "start"},
+    }
+    study(tmp_path, "--seeds", "0", host=OPENGAIT, rows=rows, set=given)
+    found = runs(tmp_path)
+    assert [run["host"] for run in found.values()] == ["opengait"] * 2
+    assert 0 < found["kprpe-aligned-0"]["image_share"] < 1
 
 
 def test_other_settings_are_refused(made):

@@ -1,0 +1,42 @@
+"""Learning rates of a model's parts: what they get of ``optimizer_cfg.lr``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import optim
+
+from ..settings.rates import PARTS
+
+
+class PartRates:
+    """Part of a model, in front of the host's class: ``optimizer_cfg.lr_factors`` (``heads``, ``trunk``).
+
+    The rate of a part is ``lr`` times its factor; a part that is not named has the host's rate, which is ``0.1 lr`` in
+    SwinGait and ``lr`` in DeepGaitV2.
+
+    Example:
+        >>> settings["optimizer_cfg"].update(lr=0.003, lr_factors={"heads": 3, "trunk": 0.3})
+    """
+
+    def get_optimizer(self, optimizer_cfg: Mapping[str, Any]) -> optim.Optimizer:
+        """Return the host's optimiser with the parts' own rates."""
+        settings = dict(optimizer_cfg)
+        factors = settings.pop("lr_factors", None) or {}
+        optimizer = super().get_optimizer(settings)
+        for part, factor in factors.items():
+            modules = [getattr(self, name) for name in PARTS[part] if hasattr(self, name)]
+            set_rate(optimizer, {id(p) for module in modules for p in module.parameters()}, factor * settings["lr"])
+        return optimizer
+
+
+def set_rate(optimizer: optim.Optimizer, parameters: set[int], rate: float) -> None:
+    """Give these parameters, by ``id``, another learning rate; a group that holds others too is split."""
+    for group in list(optimizer.param_groups):
+        ours = [p for p in group["params"] if id(p) in parameters]
+        if len(ours) == len(group["params"]):
+            group["lr"] = rate
+        elif ours:
+            group["params"] = [p for p in group["params"] if id(p) not in parameters]
+            optimizer.add_param_group({**group, "params": ours, "lr": rate})
