@@ -20,6 +20,7 @@ RPE = {
     "ctx_type": "rel_keypoint_splithead_unshared",
     "num_keypoints": 5,
 }
+IRPE = {"name": "iRPE", "rpe_on": "qkv", "shared_head": True, "mode": "ctx", "method": "product", "ratio": 1.9}
 
 
 class Settings(dict):
@@ -31,10 +32,19 @@ class Settings(dict):
 
 def vit_kprpe() -> ModuleType:
     """Import their ViT with KP-RPE alone, without building its CUDA operator."""
+    return _vit("vit_kprpe")
+
+
+def vit_irpe() -> ModuleType:
+    """Import their ViT with iRPE alone, without building its CUDA operator."""
+    return _vit("vit_irpe")
+
+
+def _vit(name: str) -> ModuleType:
     if not os.environ.get("CVLFACE_HOME"):
         pytest.skip("CVLFACE_HOME does not name a checkout of CVLface")
-    package = ModuleType("cvlface_vit_kprpe")
-    package.__path__ = [str(Path(os.environ["CVLFACE_HOME"]) / MODELS / "vit_kprpe")]
+    package = ModuleType(f"cvlface_{name}")
+    package.__path__ = [str(Path(os.environ["CVLFACE_HOME"]) / MODELS / name)]
     operator = SimpleNamespace(RPEIndexFunction=None)  # where it cannot be imported, their code installs it
     known = {
         package.__name__: package,

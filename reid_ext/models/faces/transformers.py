@@ -1,4 +1,4 @@
-"""KP-RPE's ViT and Swin for faces as torchreid's models: plain, with KP-RPE, and the control."""
+"""KP-RPE's ViT and Swin for faces as torchreid's models: plain, with KP-RPE, the control, and the ViT with iRPE."""
 
 from __future__ import annotations
 
@@ -142,6 +142,10 @@ class StaticFaceTransformer(KPRPEFaceTransformer):
 KINDS = {"": FaceTransformer, "_kprpe": KPRPEFaceTransformer, "_static": StaticFaceTransformer}
 FACE_TRANSFORMERS: dict[str, Callable[..., FaceTransformer]] = {
     f"{name}{suffix}": partial(kind, build=build) for name, build in NETWORKS.items() for suffix, kind in KINDS.items()
+} | {
+    f"{name}_irpe": partial(FaceTransformer, build=partial(build, irpe=True))
+    for name, build in NETWORKS.items()
+    if build.func is FaceViT
 }
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from plugins.errors import KpstraError
 from plugins.kprpe import KPRPEConfig
+from plugins.kprpe.attention.contextual import ContextualAttention
 
 from .network import FaceNetwork, own_names
 
@@ -35,9 +36,10 @@ class FaceViT(FaceNetwork):
         feature_dim: width of the feature.
         kprpe: ``None`` for the plain network, or fields of :class:`plugins.kprpe.KPRPEConfig`: ``{}`` is the paper's
             KP-RPE with five landmarks; ``{"formulation": "second_order"}``, ``{"keypoints": "constant"}``.
+        irpe: with iRPE on queries, keys and values, as CVLface's ``vit_irpe``, instead of KP-RPE.
 
     Raises:
-        KpstraError: sizes that do not fit each other, or settings that KP-RPE does not know.
+        KpstraError: sizes that do not fit each other, settings that KP-RPE does not know, or both encodings.
 
     Example:
         >>> network = FaceViT(depth=24, num_heads=16, mlp_ratio=3, kprpe={}).eval()
@@ -55,6 +57,7 @@ class FaceViT(FaceNetwork):
         mlp_ratio: float = 5,
         feature_dim: int = 512,
         kprpe: KPRPEConfig | Mapping[str, Any] | None = None,
+        irpe: bool = False,
     ) -> None:
         super().__init__(img_size, feature_dim)
         height, width = self.img_size
@@ -65,6 +68,8 @@ class FaceViT(FaceNetwork):
             )
         if embed_dim % num_heads:
             raise KpstraError(f"FaceViT: embed_dim {embed_dim}: expected a multiple of num_heads, {num_heads}")
+        if irpe and kprpe is not None:
+            raise KpstraError("FaceViT: irpe and kprpe: choose one of them")
         self.trunk = VisionTransformer(
             img_size=(height, width),
             patch_size=patch_size,
@@ -82,6 +87,8 @@ class FaceViT(FaceNetwork):
         )
         self.build_head(self.trunk.patch_embed.num_patches * embed_dim, embed_dim)
         self.inject(kprpe)
+        for block in self.trunk.blocks if irpe else ():
+            block.attn = ContextualAttention(block.attn, self.trunk.patch_embed.grid_size)
 
     def trunk_tokens(self, images: Tensor) -> Tensor:
         """Return the tokens (B, N, C), row by row."""

@@ -65,8 +65,12 @@ def test_the_factory_has_the_paper_s_networks_and_a_tiny_one():
         for kind in ("", "_kprpe", "_static")
     }
     names |= {f"vit_tiny_face{kind}" for kind in ("", "_kprpe", "_static")}
+    names |= {f"vit_{size}_face_irpe" for size in ("tiny", "small", "base")}
     assert names == {*transformers.FACE_TRANSFORMERS} and names < {*getattr(torchreid.models, "__model_factory")}
-    assert [factory.with_joints(f"vit_base_face{kind}") for kind in ("", "_kprpe", "_static")] == [False, True, True]
+    assert [factory.with_joints(f"vit_base_face{kind}") for kind in ("", "_irpe", "_kprpe", "_static")] == [
+        *(False, False),
+        *(True, True),
+    ]
 
 
 @pytest.mark.parametrize(("loss", "suffix"), [("softmax", ""), ("triplet", ""), ("softmax", "_kprpe")])

@@ -83,35 +83,57 @@ def test_the_plain_network_is_the_authors(vectors, weights, images):
         torch.testing.assert_close(plain(images, vectors["keypoints"]), plain(images))
 
 
-@pytest.mark.parametrize(("size", "kprpe", "count"), [
-    ("small", None, 95_952_384),
-    ("small", {}, 96_004_128),
-    pytest.param("base", None, 114_869_760, marks=pytest.mark.slow),
-    pytest.param("base", {}, 115_076_736, marks=pytest.mark.slow),
+@pytest.mark.parametrize(("size", "encoding", "count"), [
+    ("small", {}, 95_952_384),
+    ("small", {"kprpe": {}}, 96_004_128),
+    ("small", {"irpe": True}, 96_065_280),
+    pytest.param("base", {}, 114_869_760, marks=pytest.mark.slow),
+    pytest.param("base", {"kprpe": {}}, 115_076_736, marks=pytest.mark.slow),
+    pytest.param("base", {"irpe": True}, 114_982_656, marks=pytest.mark.slow),
 ])  # fmt: skip
-def test_sizes_are_the_papers(size, kprpe, count):
+def test_sizes_are_the_papers(size, encoding, count):
     with torch.device("meta"):
-        network = FaceViT(**PAPER[size], kprpe=kprpe)
+        network = FaceViT(**PAPER[size], **encoding)
     assert sum(parameter.numel() for parameter in network.parameters()) == count
     assert f"{count:,}" in PAGE.read_text(encoding="utf-8")
 
 
 def test_it_is_the_authors_network(images, vectors):
-    """Their class beside it, both of their code's own random weights, in training: batch statistics and gradients."""
     theirs = cvlface.vit_kprpe().VisionTransformerWithKPRPE(
         **SMALL, num_classes=48, mask_ratio=0.0, rpe_config=cvlface.Settings(cvlface.RPE)
     )
     nn.init.normal_(theirs.keypoint_linear.weight, std=0.3)
-    ours = build(theirs.state_dict()).train()
-    for block in ours.trunk.blocks:
+    trained_alike(build(theirs.state_dict()), theirs, images, vectors["keypoints"])
+
+
+def test_irpe_is_the_authors_network(images):
+    theirs = cvlface.vit_irpe().VisionTransformerWithiRPE(
+        **SMALL, num_classes=48, mask_ratio=0.0, rpe_config=cvlface.Settings(cvlface.IRPE)
+    )
+    for block in theirs.blocks:
+        for table in (block.attn.rpe_q, block.attn.rpe_k, block.attn.rpe_v):
+            nn.init.normal_(table.lookup_table_weight, std=0.3)
+    trained_alike(FaceViT(**SMALL, feature_dim=48, irpe=True), theirs, images)
+
+
+def trained_alike(ours, theirs, images, *keypoints):
+    """Both of their code's own random weights, in training: batch statistics and gradients."""
+    for block in ours.train().trunk.blocks:
         block.drop_path1 = block.drop_path2 = nn.Identity()  # random
     ours.load_reference(theirs.train().state_dict())
-    outs = [network(images, vectors["keypoints"]) for network in (ours, theirs)]
+    outs = [network(images, *keypoints) for network in (ours, theirs)]
     torch.testing.assert_close(*outs, atol=1e-4, rtol=1e-4)
     for out in outs:
         (out**3).sum().backward()
     grads = ours.trunk.patch_embed.proj.weight.grad, theirs.patch_embed.proj.weight.grad
     torch.testing.assert_close(*grads, atol=1e-4 * float(grads[1].abs().max()), rtol=1e-3)
+
+
+def test_irpe_and_kprpe_exclude_each_other(weights):
+    with pytest.raises(KpstraError, match="irpe and kprpe: choose one"):
+        FaceViT(**SMALL, kprpe={}, irpe=True)
+    with pytest.raises(KpstraError, match="weights of another network"), pytest.warns(UserWarning):
+        FaceViT(**SMALL, feature_dim=48, irpe=True).load_reference(weights)
 
 
 def test_undecayed_are_the_authors(network):
