@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DECIDED, OPEN = "#c8501e", "#555555"
 WIDTH = 24  # letters of a panel's title
+LETTERS = 14  # of the text below, to an inch
 
 
 def plot(study: Study, found: Sequence[Comparison], path: Path) -> None:
@@ -59,6 +60,6 @@ def plot(study: Study, found: Sequence[Comparison], path: Path) -> None:
                 ax.set_title("\n".join(wrap(row.label, WIDTH) + wrap(f"against {control}", WIDTH)), fontsize=7)
         line[0].set_ylabel(f"{training} training", fontsize=8)
     meaning = "difference of mAP to the control, 95 % intervals; filled: decided at 5 % by Holm's correction"
-    figure.supxlabel(meaning, fontsize=8)
+    figure.supxlabel("\n".join(wrap(meaning, int(LETTERS * figure.get_figwidth()))), fontsize=8)
     with atomic_write(path) as stream:
         figure.savefig(stream, format="png", dpi=150)
