@@ -2,7 +2,7 @@
 
 Input: ``images`` (batch, 3, height, width), RGB, resized and normalised as torchreid does in a test. Output:
 ``features`` (batch, D). The batch is free. A model that takes keypoints has a second input, ``keypoints``
-(batch, 17, 3): x, y in pixels of these images, and score.
+(batch, 17, 3), of faces (batch, 5, 3): x, y in pixels of these images, and score.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ INTERRUPTED = "nothing was written"
 def add_arguments(parser: Parser) -> None:
     """The model and the file."""
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--model", metavar="NAME", help="in torchreid's factory; images of 256x128")
+    which.add_argument("--model", metavar="NAME", help="in torchreid's factory; people of 256x128, faces of 112x112")
     which.add_argument("--config-file", metavar="YAML", help="take name and image size from a configuration")
     parser.add_argument("--weights", required=True, metavar="FILE", help="a checkpoint, also the authors'")
     parser.add_argument("--output", required=True, metavar="FILE.onnx", help="the file to write")
@@ -25,11 +25,14 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the file and say how equal it is."""
+    from ..models.factory import input_of
     from ..settings.load import kprpe_settings, load_config, stra_settings
     from ..training.export import export
 
-    name, size = args.model, {}
-    if args.config_file:
+    name = args.model
+    if name:
+        size = dict(zip(("height", "width"), input_of(name).size, strict=True))
+    else:
         cfg = load_config(args.config_file)
         name, size = cfg.model.name, {"height": cfg.data.height, "width": cfg.data.width}
         size |= {"kprpe": kprpe_settings(cfg), "stra": stra_settings(cfg)}

@@ -34,7 +34,8 @@ def export(
         height, width: of the images.
         kprpe, stra: these settings of the training, where they differ from the defaults.
 
-    A model that takes keypoints has them as its second input, (batch, 17, 3) in pixels of the images.
+    A model that takes keypoints has them as its second input, (batch, 17, 3), of faces (batch, 5, 3), in pixels of the
+    images.
 
     Raises:
         KpstraError: an unknown model, a checkpoint that does not fit, or a network that cannot be exported.
