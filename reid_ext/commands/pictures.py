@@ -1,4 +1,7 @@
-"""Draw what the modes of a StRA network attend to (paper, Figs. 3 and 4)."""
+"""Draw what the modes of a StRA network attend to (paper, Figs. 3 and 4), or where a transformer finds its modes.
+
+A network whose keypoints are modes (`vit_small_patch16_modes`) gets one picture, `centres.png`.
+"""
 
 from __future__ import annotations
 
@@ -11,35 +14,51 @@ from plugins.errors import KpstraError, one_of
 
 def add_arguments(parser: Parser) -> None:
     """The network, the crops, what is shown."""
-    parser.add_argument("--model", required=True, metavar="NAME", help="a StRA model of torchreid's factory")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--model", metavar="NAME", help="a StRA model of torchreid's factory")
+    which.add_argument("--config-file", metavar="YAML", help="take model, its settings and the images' size from here")
     parser.add_argument("--weights", required=True, metavar="FILE", help="a checkpoint, also the authors'")
     parser.add_argument("--images", required=True, nargs="+", metavar="PATH", help="crops, or folders of them")
-    parser.add_argument(
-        "--output", required=True, type=Path, metavar="FOLDER", help="modes.png, parts.png, distribution.png"
-    )
+    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where the pictures go")
     parser.add_argument("--block", metavar="NAME", help="such as layer4.0 (default: the first StRA block)")
     parser.add_argument("--modes", type=int, default=4, metavar="N", help="modes shown for each crop")
     parser.add_argument("--rows", type=int, default=6, metavar="N", help="crops shown")
-    parser.add_argument("--height", type=int, default=256, metavar="N", help="of the network's input")
-    parser.add_argument("--width", type=int, default=128, metavar="N", help="of the network's input")
+    parser.add_argument("--height", type=int, metavar="N", help="of the network's input (default: 256, or the YAML's)")
+    parser.add_argument("--width", type=int, metavar="N", help="of the network's input (default: 128, or the YAML's)")
 
 
 def run(args: argparse.Namespace) -> None:
     """Draw the pictures."""
     from ..host import torchreid
     from ..models import factory as models
+    from ..models.modal import ModesTransformer
+    from ..models.options import building
+    from ..pictures.centres import write_centres
     from ..pictures.mode_maps import find_block
-    from ..pictures.mode_pictures import find_images, write_pictures
+    from ..pictures.mode_pictures import Normalisation, find_images, write_pictures
+    from ..settings.load import get_default_config, kprpe_settings, load_config, stra_settings
     from ..training.weights import load_all_features
 
-    one_of(args.model, models.MODELS, "--model")
-    for name in ("modes", "rows", "height", "width"):
-        if getattr(args, name) < 1:
-            raise KpstraError(f"--{name}: {getattr(args, name)}: expected 1 or more")
+    cfg = load_config(args.config_file) if args.config_file else get_default_config()
+    name = cfg.model.name if args.config_file else args.model
+    one_of(name, {**models.MODELS, **models.MODAL}, "model.name" if args.config_file else "--model")
+    size = [cfg.data[key] if getattr(args, key) is None else getattr(args, key) for key in ("height", "width")]
+    for option, value in (("modes", args.modes), ("rows", args.rows), *zip(("height", "width"), size, strict=True)):
+        if value < 1:
+            raise KpstraError(f"--{option}: {value}: expected 1 or more")
     models.register()
-    model = torchreid.models.build_model(args.model, 1, pretrained=False, use_gpu=False)
-    find_block(model, args.block)
+    with building(size, kprpe_settings(cfg), stra_settings(cfg)):
+        model = torchreid.models.build_model(name, 1, pretrained=False, use_gpu=False)
+    finds_centres = isinstance(model, ModesTransformer)
+    if finds_centres and args.block:
+        raise KpstraError(f"--block: {args.block}: {name} has one set of modes; leave it out")
+    if not finds_centres:
+        find_block(model, args.block)
     paths = find_images(args.images)
     load_all_features(model, args.weights)
-    pictures = write_pictures(model, paths, args.output, args.height, args.width, args.block, args.modes, args.rows)
+    normalisation = Normalisation(cfg.data.norm_mean, cfg.data.norm_std)
+    if finds_centres:
+        pictures = write_centres(model, paths, args.output, size, normalisation, args.modes, args.rows)
+    else:
+        pictures = write_pictures(model, paths, args.output, *size, args.block, args.modes, args.rows, normalisation)
     print("\n".join(f"Picture: {path}" for path in pictures))

@@ -14,6 +14,10 @@ from plugins.errors import KpstraError
 SIZE = (256, 128)  # height and width where nothing else is asked for
 DROP_PATH = 0.1
 BACKBONES: dict[str, tuple[str, Mapping[str, Any]]] = {  # name here -> name in timm, arguments of create_model
+    "vit_mini_patch8": (
+        "vit_tiny_patch16_224",
+        {"patch_size": 8, "embed_dim": 96, "depth": 4},
+    ),  # from scratch, on a CPU
     "vit_tiny_patch16": ("vit_tiny_patch16_224", {}),
     "vit_small_patch16": ("vit_small_patch16_224", {}),
     "vit_base_patch16": ("vit_base_patch16_224", {}),
@@ -30,7 +34,7 @@ def build_backbone(name: str, size: tuple[int, int] = SIZE) -> nn.Module:
     """
     timm_name, arguments = BACKBONES[name]
     height, width = size
-    patch = 16 if name.startswith("vit") else 4
+    patch = arguments.get("patch_size", 16) if name.startswith("vit") else 4
     if min(size) < 32 or height % patch or width % patch:
         raise KpstraError(
             f"{name}: images of {height}x{width}: it takes multiples of {patch} pixels from 32; set data.height and "

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from ..host import torchreid
 from .mode_maps import ModeMaps, collect_maps, high_activation_share, join, select_modes
 
 HEAT = "inferno"
+BATCH = 32
 PARTS = "attention coefficient r"
 KINDS = {"local attention output": "local", PARTS: "coefficient", "module output": "output"}  # fields of ModeMaps
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -44,24 +46,45 @@ def find_images(paths: Sequence[str | Path]) -> list[Path]:
     return found
 
 
-def read_images(paths: Sequence[Path], height: int, width: int) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+class Normalisation(NamedTuple):
+    """Mean and standard deviation of red, green and blue in [0, 1]; torchreid's default is ImageNet's."""
+
+    norm_mean: Sequence[float] = (0.485, 0.456, 0.406)
+    norm_std: Sequence[float] = (0.229, 0.224, 0.225)
+
+
+IMAGENET = Normalisation()
+
+
+def read_images(
+    paths: Sequence[Path], height: int, width: int, normalisation: Normalisation = IMAGENET
+) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
     """Yield each crop as (H, W, 3) uint8 to look at and as the host's test transform gives it, (3, H, W)."""
     with redirect_stdout(io.StringIO()):  # the host tells each step of both its transforms
-        _, transform = torchreid.data.transforms.build_transforms(height, width, transforms=None)
+        _, transform = torchreid.data.transforms.build_transforms(
+            height, width, transforms=None, **{name: list(values) for name, values in normalisation._asdict().items()}
+        )
     for path in paths:
         image = read_image(str(path))
         yield np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)), transform(image)
 
 
 def collect(
-    model: nn.Module, paths: Sequence[Path], height: int, width: int, block: str | None = None, batch_size: int = 32
+    model: nn.Module,
+    paths: Sequence[Path],
+    height: int,
+    width: int,
+    block: str | None = None,
+    normalisation: Normalisation = IMAGENET,
 ) -> tuple[np.ndarray, ModeMaps]:
     """Return the crops (images, H, W, 3) uint8 and the maps of one block over all of them."""
     crops, maps, batch = [], [], []
-    for i, (crop, tensor) in enumerate(tqdm(read_images(paths, height, width), total=len(paths), desc="mode maps")):
+    for i, (crop, tensor) in enumerate(
+        tqdm(read_images(paths, height, width, normalisation), total=len(paths), desc="mode maps")
+    ):
         crops.append(crop)
         batch.append(tensor)
-        if len(batch) == batch_size or i + 1 == len(paths):
+        if len(batch) == BATCH or i + 1 == len(paths):
             maps.append(collect_maps(model, torch.stack(batch), block))
             batch = []
     return np.stack(crops), join(maps)
@@ -94,12 +117,12 @@ def draw_modes(crops: np.ndarray, maps: ModeMaps, modes: Sequence[int], kinds: S
         top=1 - 0.62 / figure.get_figheight(),
     )
     for row, crop in enumerate(crops):
-        _show(figure.add_subplot(grid[row, 0]), crop)
+        show(figure.add_subplot(grid[row, 0]), crop)
         for k, kind in enumerate(kinds):
             values = getattr(maps, KINDS[kind])
             for i, mode in enumerate(modes):
                 axes = figure.add_subplot(grid[row, 2 + k * (count + 1) + i])
-                _show(axes, crop, values[row, mode])
+                show(axes, crop, values[row, mode])
                 if row == 0:
                     axes.set_title(f"mode {mode}", fontsize=7, pad=3)
                     if i == 0:
@@ -127,7 +150,7 @@ def draw_distribution(crops: np.ndarray, maps: ModeMaps) -> Figure:
         inner = grid[part].subgridspec(lines, per_line, wspace=0.05, hspace=0.22)
         for g, value in enumerate(values):
             axes = figure.add_subplot(inner[g // per_line, g % per_line])
-            _show(axes, mean_crop, value)
+            show(axes, mean_crop, value)
             axes.set_title(f"mode {g}: peak {value.max():.2f}", fontsize=6.5, pad=2)
             if g == 0:
                 axes.annotate(title, (0, 1), (0, 15), "axes fraction", "offset points", fontsize=9, weight="bold")
@@ -152,10 +175,11 @@ def write_pictures(
     block: str | None = None,
     modes: int = 4,
     rows: int = 6,
+    normalisation: Normalisation = IMAGENET,
 ) -> list[Path]:
     """Write ``modes.png`` (Fig. 3, ``rows`` crops over ``paths``), ``parts.png`` (of it where each mode is active)
     and ``distribution.png`` (Fig. 4, all)."""
-    crops, maps = collect(model, paths, height, width, block)
+    crops, maps = collect(model, paths, height, width, block, normalisation)
     chosen = select_modes(maps.mask.mean(axis=0), modes)
     shown = np.unique(np.linspace(0, len(crops) - 1, min(rows, len(crops))).round().astype(int))
     few = ModeMaps(*(m[shown] for m in maps))
@@ -166,7 +190,8 @@ def write_pictures(
     ]
 
 
-def _show(axes, crop: np.ndarray, heat: np.ndarray | None = None) -> None:
+def show(axes, crop: np.ndarray, heat: np.ndarray | None = None) -> None:
+    """Draw a crop (H, W, 3), or in grey below a heat map (h, w)."""
     axes.set_axis_off()
     if heat is None:
         axes.imshow(crop)

@@ -9,7 +9,11 @@ import reid_ext
 from plugins.errors import KpstraError
 from reid_ext.__main__ import main
 from reid_ext.host import torchreid
+from reid_ext.models import backbones
+from reid_ext.models.options import building
+from reid_ext.pictures.centres import find_centres
 from reid_ext.pictures.mode_maps import collect_maps, find_block, high_activation_share, select_modes
+from reid_ext.pictures.mode_pictures import IMAGENET, Normalisation, find_images, read_images
 
 reid_ext.register()
 
@@ -76,6 +80,51 @@ def test_the_command_draws_all_pictures(crops, tmp_path, capsys):
         picture = np.asarray(Image.open(tmp_path / "out" / name).convert("RGB"))
         assert picture.shape[0] > 200 and picture.std() > 20
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["distribution.png", "modes.png", "parts.png"]
+
+
+@pytest.fixture
+def modal(tmp_path, monkeypatch):
+    """A configuration of a tiny network whose keypoints are modes, and weights of it."""
+    monkeypatch.setitem(backbones.BACKBONES, "vit_mini_patch8", ("vit_tiny_patch16_224", {"patch_size": 8, "depth": 1}))
+    with building((64, 32), {"confidence": False}, {"groups": 4}):
+        torch.save(build("vit_mini_patch8_modes").state_dict(), tmp_path / "weights.pth")
+    (tmp_path / "modes.yaml").write_text(
+        "model: {name: vit_mini_patch8_modes}\ndata: {height: 64, width: 32}\n"
+        "stra: {groups: 4}\nkprpe: {confidence: false}\n"
+    )
+    return ["pictures", "--config-file", str(tmp_path / "modes.yaml"), "--weights", str(tmp_path / "weights.pth")]
+
+
+def test_centres_of_modes_by_a_configuration(modal, crops, tmp_path, capsys):
+    assert main([*modal, "--images", str(crops), "--output", str(tmp_path / "out"), "--rows", "2"]) == 0
+    assert capsys.readouterr().out == f"Picture: {tmp_path / 'out' / 'centres.png'}\n"
+    assert np.asarray(Image.open(tmp_path / "out" / "centres.png").convert("RGB")).std() > 20
+    assert main([*modal, "--images", str(crops), "--output", str(tmp_path / "o"), "--block", "layer4.0"]) == 2
+    assert "--block: layer4.0: vit_mini_patch8_modes has one set of modes" in capsys.readouterr().err
+
+
+def test_centres_are_those_that_the_attention_sees():
+    with building((64, 32), stra={"groups": 4}):
+        model = build("vit_mini_patch8_modes").train()
+    images, seen = torch.randn(2, 3, 64, 32), []
+    model.modes.register_forward_hook(lambda *args: seen.append(args[-1]))
+    masks, parts = find_centres(model, images)
+    assert model.training
+    model.eval()(images)
+    torch.testing.assert_close(parts.points, seen[0].points)
+    assert masks.shape == (2, 4, 8, 4)
+    columns = (torch.arange(4) + 0.5) / 4
+    expected = (torch.from_numpy(masks).sum(2) * columns).sum(2)
+    torch.testing.assert_close(parts.points[..., 0], expected)
+
+
+def test_images_are_normalised_as_the_configuration_says(crops):
+    path = find_images([crops])[:1]
+    (_, usual), (_, plain) = (
+        next(read_images(path, 64, 32, each)) for each in (IMAGENET, Normalisation((0, 0, 0), (1, 1, 1)))
+    )
+    mean, std = (torch.tensor(values)[:, None, None] for values in IMAGENET)
+    torch.testing.assert_close(usual * std + mean, plain)
 
 
 @pytest.mark.parametrize(
