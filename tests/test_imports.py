@@ -17,7 +17,10 @@ ONLY = {  # room: what it may import beside the standard library and itself
     "plugins.landmarks": ("torch", "timm", "plugins.errors"),
     "plugins.keypoints": ("numpy", "plugins.errors", "plugins.common.files"),
 }
-LAZILY = {"plugins.kprpe.draw": ("matplotlib",)}  # in a function, for who calls it: nothing else of the room needs it
+LAZILY = {  # in a function, for who calls it: nothing else of the room needs it
+    "plugins.kprpe.draw": ("matplotlib",)
+}
+BY_FILE = {"plugins.stra.kernels": ("triton",)}  # which is imported for CUDA alone, where torch brings it
 LAST = ("commands", "benchmarks")  # rooms that others do not import
 
 
@@ -39,6 +42,7 @@ def test_a_pure_room_imports_little(room):
         if below(found.importer, room)
         and not below(found.imported, room, *ONLY[room], *sys.stdlib_module_names)
         and not (found.kind != "module" and below(found.imported, *LAZILY.get(found.importer, ())))
+        and not below(found.imported, *BY_FILE.get(found.importer, ()))
     ]
     assert not told(strays)
 

@@ -21,8 +21,14 @@ def local_softmask(nu: Tensor, omega: Tensor, kernel_size: int) -> Tensor:
     Returns:
         (B, G, K*K, H, W), each neighbourhood summing to one.
     """
-    neighbours = F.unfold(nu, kernel_size, padding=kernel_size // 2)  # B, G*K*K, H*W
-    return torch.softmax(omega + neighbours.view_as(omega), dim=2)
+    if nu.is_cuda:  # where F.unfold starts a kernel for every image
+        windows = F.pad(nu, (kernel_size // 2,) * 4).unfold(2, kernel_size, 1).unfold(3, kernel_size, 1)
+        neighbours = windows.permute(0, 1, 4, 5, 2, 3)  # B, G, K, K, H, W: a view
+    else:
+        neighbours = F.unfold(nu, kernel_size, padding=kernel_size // 2)  # B, G*K*K, H*W
+        neighbours = neighbours.view(*nu.shape[:2], kernel_size, kernel_size, *nu.shape[2:])
+    logits = omega.unflatten(2, (kernel_size, kernel_size)) + neighbours
+    return torch.softmax(logits.flatten(2, 3), dim=2)
 
 
 class LocalAttention(nn.Module):

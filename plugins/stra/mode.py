@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -14,6 +13,7 @@ from .checks import check_feature_map, check_groups
 from .layers import grouped_branch, init_weights
 
 GATES = ("sigmoid", "softmax")
+TINY = 1e-24  # added to a mean square: of no weight, but for rows of zeros
 
 
 class Modes(NamedTuple):
@@ -29,7 +29,8 @@ def interact(vectors: Tensor) -> Tensor:
 
     The paper writes a bare softmax of the inner products; normalisation and scale are the authors' code.
     """
-    affinity = F.normalize(vectors @ vectors.transpose(1, 2), dim=2) * math.sqrt(vectors.shape[1])
+    affinity = vectors @ vectors.transpose(1, 2)
+    affinity = F.rms_norm(affinity, affinity.shape[2:], eps=TINY)  # sqrt(G) times the l2-normalised rows
     return torch.softmax(affinity, dim=2).to(vectors.dtype) @ vectors
 
 
@@ -72,8 +73,8 @@ class ModeAttention(nn.Module):
         scores = vectors @ nodes  # B, G, 2, P: both rounds in one pass over the nodes
         r = self._gate(self.gate_norm, scores[:, :, :1], height, width)
         # <z', y> = <z', s + r z> = <z', s> + r <z', z>
-        overlap = (vectors[:, :, 0] * vectors[:, :, 1]).sum(dim=2)[..., None, None]  # B, G, 1, 1
-        r2 = self._gate(self.interaction_norm, scores[:, :, 1:] + r * overlap, height, width)
+        overlap = vectors[:, :, 1:] @ z.unsqueeze(3)  # B, G, 1, 1
+        r2 = self._gate(self.interaction_norm, torch.addcmul(scores[:, :, 1:], r, overlap), height, width)
         return Modes(mask, vectors, torch.cat((r, r2), dim=2))
 
     def forward(self, s: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,14 +1,28 @@
-"""Weighted sums over K x K neighbourhoods with zero padding, as products with band matrices."""
+"""Weighted sums over K x K neighbourhoods with zero padding (the sum in eq. 2 of the StRA paper).
+
+Three operators, each the derivative of the others, so that derivatives of every order are made of the three. With
+o_k the k-th offset of a neighbourhood and nothing outside the map::
+
+    gather_sum(a, u)[i]          = sum_k a[k, i] u[i + o_k]
+    scatter_sum(a, u)[j]         = sum_k a[k, j - o_k] u[j - o_k]
+    neighbour_products(u, v)[k, i] = sum_c u[c, i] v[c, i + o_k]
+
+A CPU makes products with band matrices of them (:mod:`.bands`), CUDA one Triton kernel each (:mod:`.kernels`).
+Operators of their own: FLOP counters know products only, and should count a weighted sum as little when it is made of
+products, most of them with zeros, as when it is not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import ModuleType
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils._triton import has_triton_package
 
-STRIP = 64  # nodes whose neighbourhoods share one product: few, or the matrices leave the cache
+from . import bands
 
 
 def shifts(x: Tensor, kernel_size: int) -> Iterator[Tensor]:
@@ -34,12 +48,9 @@ def aggregate(weights: Tensor, values: Tensor, kernel_size: int) -> Tensor:
     batch, groups, _, height, width = weights.shape
     if torch.onnx.is_in_onnx_export():  # it knows no operators of ours
         return sum_of_shifts(weights, values, kernel_size)
-    if width < kernel_size:  # two offsets of such a narrow map could be one entry of a band: widen it, cut it again
-        extra = (0, kernel_size - width)
-        return aggregate(F.pad(weights, extra), F.pad(values, extra), kernel_size)[..., :width]
-    grouped = values.reshape(batch * groups, -1, height * width)  # B*G, n, P
+    grouped = values.reshape(batch * groups, -1, height, width)
     weights = weights.to(values.dtype).reshape(batch * groups, -1, height, width)
-    return banded_product(weights, grouped, kernel_size).reshape(values.shape)
+    return gather_sum(weights, grouped, kernel_size).reshape(values.shape)
 
 
 def sum_of_shifts(weights: Tensor, values: Tensor, kernel_size: int) -> Tensor:
@@ -49,110 +60,78 @@ def sum_of_shifts(weights: Tensor, values: Tensor, kernel_size: int) -> Tensor:
     return sum(weight * shifted for weight, shifted in terms).flatten(1, 2)
 
 
-@torch.library.custom_op("kpstra::banded_product", mutates_args=())
-def banded_product(weights: Tensor, values: Tensor, kernel_size: int) -> Tensor:
-    """Multiply padded ``values`` (N, n, P) by the bands of ``weights`` (N, K*K, H, W), strip by strip: (N, n, P).
+@torch.library.custom_op("kpstra::gather_sum", mutates_args=())
+def gather_sum(weights: Tensor, values: Tensor, kernel_size: int) -> Tensor:
+    """Sum the neighbours of every node: weights (N, K*K, H, W), values and result (N, n, H, W)."""
+    return _run("gather_sum", weights, values, kernel_size)
 
-    An operator of its own: FLOP counters know products only, and should count this weighted sum as little when it is
-    made of products, most of them with zeros, as when it is not.
+
+@torch.library.custom_op("kpstra::scatter_sum", mutates_args=())
+def scatter_sum(weights: Tensor, values: Tensor, kernel_size: int) -> Tensor:
+    """Add every node to its neighbours: weights (N, K*K, H, W), values and result (N, n, H, W)."""
+    return _run("scatter_sum", weights, values, kernel_size)
+
+
+@torch.library.custom_op("kpstra::neighbour_products", mutates_args=())
+def neighbour_products(left: Tensor, right: Tensor, kernel_size: int) -> Tensor:
+    """Inner products of every node of ``left`` with its neighbours in ``right``: (N, n, H, W) to (N, K*K, H, W)."""
+    return _run("neighbour_products", left, right, kernel_size)
+
+
+def _run(name: str, left: Tensor, right: Tensor, kernel_size: int) -> Tensor:
+    """Call the formulation for the device of the tensors, outside of autocast: the sums are in their own dtype."""
+    with torch.autocast(right.device.type, enabled=False):
+        return getattr(formulation(right.device), name)(left.contiguous(), right.contiguous(), kernel_size)
+
+
+def formulation(device: torch.device) -> ModuleType:
+    """Return the module with the three sums for a device.
+
+    Triton's on CUDA are not measured; they start the fewest kernels and move the fewest bytes. Without Triton, and
+    elsewhere, it is the one for CPUs.
     """
-    width = weights.shape[3]
-    with torch.autocast(values.device.type, enabled=False):
-        padded = _pad(values, kernel_size, width)
-        parts = [
-            padded[:, :, inner] @ band(weights[:, :, rows], kernel_size)
-            for rows, _, inner in _strips(weights, kernel_size)
-        ]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
+    if device.type == "cuda" and has_triton_package():
+        from . import kernels
+
+        return kernels
+    return bands
 
 
-@banded_product.register_fake
-def _shape(weights: Tensor, values: Tensor, kernel_size: int) -> Tensor:
+@gather_sum.register_fake
+@scatter_sum.register_fake
+def _like_values(weights: Tensor, values: Tensor, kernel_size: int) -> Tensor:
     return values.new_empty(values.shape)
 
 
+@neighbour_products.register_fake
+def _like_weights(left: Tensor, right: Tensor, kernel_size: int) -> Tensor:
+    return left.new_empty(left.shape[0], kernel_size**2, *left.shape[2:])
+
+
 def _keep(ctx, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
-    weights, values, ctx.kernel_size = inputs
-    ctx.save_for_backward(weights, values)
+    left, right, ctx.kernel_size = inputs
+    ctx.save_for_backward(left, right)
 
 
-def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-    """Make padding and bands again; of differentiable operations, so that second derivatives come out right."""
-    weights, values = ctx.saved_tensors
-    k, width = ctx.kernel_size, weights.shape[3]
-    to_weights, to_padded = [], None
-    with torch.autocast(values.device.type, enabled=False):
-        padded = _pad(values, k, width)
-        if ctx.needs_input_grad[1]:
-            to_padded = torch.zeros_like(padded)
-        for rows, outer, inner in _strips(weights, k):
-            if ctx.needs_input_grad[0]:
-                to_weights.append(diagonals(padded[:, :, inner].transpose(1, 2) @ grad[:, :, outer], k, width))
-            if ctx.needs_input_grad[1]:
-                to_padded[:, :, inner] += grad[:, :, outer] @ band(weights[:, :, rows], k).transpose(1, 2)
-        to_values = None if to_padded is None else to_padded.narrow(2, _reach(k, width), values.shape[2])
-        return torch.cat(to_weights, dim=2) if to_weights else None, to_values, None
+def _gradients(to_left: Callable[..., Tensor], to_right: Callable[..., Tensor]) -> Callable[..., tuple]:
+    """Make a backward of what gives the gradients of the left and of the right tensor."""
+
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        given, wanted = (*ctx.saved_tensors, grad, ctx.kernel_size), ctx.needs_input_grad
+        return to_left(*given) if wanted[0] else None, to_right(*given) if wanted[1] else None, None
+
+    return backward
 
 
-banded_product.register_autograd(_backward, setup_context=_keep)
-
-
-def band(weights: Tensor, kernel_size: int) -> Tensor:
-    """Return the matrix whose column i holds node i's weights in the rows of its neighbours.
-
-    Args:
-        weights: (N, K*K, R, W), for R rows of the map.
-
-    Returns:
-        (N, R*W + 2 reach, R*W): rows count nodes, from ``reach`` before the first of the R*W to ``reach`` behind.
-    """
-    count, _, rows, width = weights.shape
-    nodes = rows * width
-    matrix = weights.new_zeros(count, nodes + 2 * _reach(kernel_size, width), nodes)
-    _entries(matrix, kernel_size, width).copy_(_inside(weights, kernel_size))
-    return matrix
-
-
-def diagonals(matrix: Tensor, kernel_size: int, width: int) -> Tensor:
-    """Return the (N, K*K, R, W) that :func:`band` would take from: its adjoint, for a contiguous ``matrix``."""
-    entries = _entries(matrix, kernel_size, width)
-    return _inside(entries, kernel_size).reshape(matrix.shape[0], kernel_size**2, -1, width)
-
-
-def _reach(kernel_size: int, width: int) -> int:
-    """How far a neighbour is at most, in nodes counted row by row."""
-    return kernel_size // 2 * (width + 1)
-
-
-def _pad(values: Tensor, kernel_size: int, width: int) -> Tensor:
-    return F.pad(values, (_reach(kernel_size, width),) * 2)  # N, n, P + 2 reach
-
-
-def _entries(matrix: Tensor, kernel_size: int, width: int) -> Tensor:
-    """View the diagonals of ``matrix`` as (N, K, K, R, W)."""
-    count, height, nodes = matrix.shape
-    shape = (count, kernel_size, kernel_size, nodes // width, width)
-    return matrix.as_strided(shape, (height * nodes, width * nodes, nodes, width * (nodes + 1), nodes + 1))
-
-
-def _inside(weights: Tensor, kernel_size: int) -> Tensor:
-    """Zero the weights of neighbours that lie beside the map: counted row by row they are nodes of another row."""
-    width = weights.shape[-1]
-    columns = torch.arange(width, device=weights.device) + torch.arange(kernel_size, device=weights.device)[:, None]
-    radius = kernel_size // 2
-    inside = (columns >= radius) & (columns < width + radius)  # K, W
-    weights = weights.reshape(weights.shape[0], kernel_size, kernel_size, -1, width)
-    return weights * inside[:, None].to(weights.dtype)
-
-
-def _strips(weights: Tensor, kernel_size: int) -> Iterator[tuple[slice, slice, slice]]:
-    """Yield each strip's rows, its nodes, and the padded nodes that are its neighbours."""
-    height, width = weights.shape[2:]
-    step = max(1, STRIP // width)
-    for start in range(0, height, step):
-        stop = min(start + step, height)
-        yield (
-            slice(start, stop),
-            slice(start * width, stop * width),
-            slice(start * width, stop * width + 2 * _reach(kernel_size, width)),
-        )
+gather_sum.register_autograd(
+    _gradients(lambda a, u, grad, k: neighbour_products(grad, u, k), lambda a, u, grad, k: scatter_sum(a, grad, k)),
+    setup_context=_keep,
+)
+scatter_sum.register_autograd(
+    _gradients(lambda a, u, grad, k: neighbour_products(u, grad, k), lambda a, u, grad, k: gather_sum(a, grad, k)),
+    setup_context=_keep,
+)
+neighbour_products.register_autograd(
+    _gradients(lambda u, v, grad, k: gather_sum(grad, v, k), lambda u, v, grad, k: scatter_sum(grad, u, k)),
+    setup_context=_keep,
+)

@@ -16,11 +16,12 @@ def operators(block, training):
     return counted
 
 
-@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
-def test_operators_of_a_block(training):
-    """Each of its small steps is one: more than five times the convolution's block, which docs/cost.md says."""
+@pytest.mark.parametrize(
+    ("training", "most", "replaced"), [(False, 44, 10), (True, 53, 13)], ids=["evaluation", "training"]
+)
+def test_operators_of_a_block(training, most, replaced):
+    """Half as many again as the convolution's block was aimed at; this is the least there was, as docs/gpu.md says."""
     counted = operators(StRABottleneck(256, 64), training)
-    counted.calls.pop("aten.add_", None)  # the batch norms' counters, and the residual sum
     assert counted.waits == []
-    assert counted.calls.total() <= 62, dict(counted.calls)
-    assert operators(Bottleneck(256, 64), training).calls.total() < 16
+    assert counted.calls.total() <= most, dict(counted.calls)
+    assert operators(Bottleneck(256, 64), training).calls.total() == replaced

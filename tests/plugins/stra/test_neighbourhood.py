@@ -9,11 +9,12 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.utils.checkpoint import checkpoint
 
 from plugins.benchmarks.speed.stra import NaiveStRA
-from plugins.stra import StRAttention
-from plugins.stra import neighbourhood as banded
+from plugins.stra import StRAttention, bands
 from plugins.stra.layers import GroupedPointwiseConv2d
-from plugins.stra.neighbourhood import aggregate
+from plugins.stra.neighbourhood import aggregate, gather_sum, scatter_sum
+from plugins.stra.neighbourhood import neighbour_products as products
 
+SLOW = pytest.mark.slow
 MAPS = [(4, 3), (1, 1), (1, 6), (7, 2), (5, 9)]
 
 
@@ -33,7 +34,7 @@ def inputs(kernel_size, height, width, dtype=torch.float64, groups=2, channels=6
 @pytest.mark.parametrize("size", MAPS)
 @pytest.mark.parametrize("kernel_size", [1, 3, 5])
 def test_sums_and_gradients_equal_the_unfolded(kernel_size, size, strip, monkeypatch):
-    monkeypatch.setattr(banded, "STRIP", strip)
+    monkeypatch.setattr(bands, "STRIP", strip)
     tensors = inputs(kernel_size, *size)
     found, expected = (f(*tensors, kernel_size) for f in (aggregate, plain))
     torch.testing.assert_close(found, expected)
@@ -44,7 +45,7 @@ def test_sums_and_gradients_equal_the_unfolded(kernel_size, size, strip, monkeyp
 
 @pytest.mark.parametrize(("kernel_size", "size"), [(3, (4, 3)), (5, (3, 2)), (1, (2, 2))])
 def test_first_and_second_derivatives(kernel_size, size, monkeypatch):
-    monkeypatch.setattr(banded, "STRIP", 6)
+    monkeypatch.setattr(bands, "STRIP", 6)
     tensors = inputs(kernel_size, *size, groups=1, channels=2)
     assert gradcheck(lambda a, u: aggregate(a, u, kernel_size), tensors)
     assert gradgradcheck(lambda a, u: aggregate(a, u, kernel_size), tensors)
@@ -93,9 +94,12 @@ def test_keeps_weights_and_values_only():
     assert sorted(kept) == sorted([weights.data_ptr(), values.data_ptr()])
 
 
-def test_operator_is_registered_soundly():
-    weights, values = (t.detach().requires_grad_() for t in (torch.randn(2, 9, 5, 4), torch.randn(2, 3, 20)))
-    torch.library.opcheck(banded.banded_product, (weights, values, 3))
+@pytest.mark.parametrize(
+    "operator", [gather_sum, pytest.param(scatter_sum, marks=SLOW), pytest.param(products, marks=SLOW)]
+)
+def test_operators_are_registered_soundly(operator):
+    left = torch.randn(2, 3 if operator is products else 9, 5, 4, requires_grad=True)
+    torch.library.opcheck(operator, (left, torch.randn(2, 3, 5, 4, requires_grad=True), 3))
 
 
 @pytest.mark.parametrize("bias", [True, False])
