@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
-from plugins.common.processes import MOST_WORKERS
 from plugins.common.settings import flatten, get_value, read_yaml, resolve_config
 from plugins.errors import KpstraError, nearest, one_of
 
+from ..data.affine import NAME as AFFINE
 from ..training.margins import MARGINS
 from .schema import (
     AT_LEAST_ONE,
+    AT_MOST,
     BELOW_ONE,
     CHOICES,
     ENGINE_RUN,
@@ -169,12 +170,12 @@ def _out_of_range(key: str, items: list) -> str | None:
         return "0 or more"
     if key in POSITIVE and min(items) <= 0:
         return "more than 0"
-    if key == "data.workers" and max(items) > MOST_WORKERS:
-        return f"at most {MOST_WORKERS}"
     if key in BELOW_ONE and not 0 <= min(items) <= max(items) < 1:
         return "0 or more, and less than 1"
     if key in UP_TO_ONE and not 0 <= min(items) <= max(items) <= 1:
         return "0 to 1"
+    if key in AT_MOST and max(items) > AT_MOST[key]:
+        return f"at most {AT_MOST[key]}"
     if key == "data.affine.scale" and (len(items) != 2 or items[0] > items[1]):
         return "two numbers, the smaller one first"
     return None
@@ -214,6 +215,9 @@ def _check_together(cfg: CfgNode) -> None:
             f"train.fixbase_epoch: {cfg.train.fixbase_epoch}: must be 0 while loss.triplet.weight_x is 0 "
             "(the classifier would be trained by no loss)"
         )
+    usual = SCHEMA["data"]["affine"]
+    if AFFINE not in cfg.data.transforms and (changed := [key for key in usual if cfg.data.affine[key] != usual[key]]):
+        raise KpstraError(f"data.affine.{changed[0]}: has no effect: {AFFINE} is not among data.transforms; add it")
     warm, last = cfg.train.warmup_epoch, cfg.train.max_epoch
     if warm >= last:
         raise KpstraError(f"train.warmup_epoch: {warm}: expected fewer than train.max_epoch, {last}")

@@ -8,7 +8,7 @@ from plugins.common.pages import prose, table
 from plugins.common.settings import flatten, in_one_line, read_yaml
 from plugins.errors import KpstraError
 
-from .schema import AT_LEAST_ONE, BELOW_ONE, CHOICES, NOT_NEGATIVE, POSITIVE, SCHEMA, THREE, UP_TO_ONE
+from .schema import AT_LEAST_ONE, AT_MOST, BELOW_ONE, CHOICES, NOT_NEGATIVE, POSITIVE, SCHEMA, THREE, UP_TO_ONE
 
 BOUNDS = {
     "from 1": AT_LEAST_ONE,
@@ -62,6 +62,8 @@ def setting_lines() -> list[str]:
 def bounds(key: str) -> str:
     """Return which values a key takes."""
     said = [text for text, keys in BOUNDS.items() if key in keys]
+    if key in AT_MOST:
+        said.append(f"at most {AT_MOST[key]}")
     if key in CHOICES:
         said.append(f"one of {', '.join(f'`{choice}`' for choice in CHOICES[key])}")
     return f"; {', '.join(said)}" if said else ""

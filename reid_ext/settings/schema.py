@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from plugins.common.processes import MOST_WORKERS
 from plugins.kprpe.config import MODES
 from plugins.kprpe.position.buckets import DISTANCES
 from plugins.kprpe.position.rotary import ROTARY
@@ -199,6 +200,12 @@ POSITIVE = (
 )
 BELOW_ONE = ("adam.beta1", "adam.beta2", "loss.adaface.t_alpha")
 UP_TO_ONE = ("data.affine.turn_prob",)
+AT_MOST = {
+    "data.workers": MOST_WORKERS,
+    "data.affine.scale": 2.0,
+    "data.affine.degrees": 180.0,
+    "data.affine.shift": 1.0,
+}
 THREE = ("data.norm_mean", "data.norm_std")  # red, green and blue
 MAX_RANK = 50  # the host's CMC curve ends there
 

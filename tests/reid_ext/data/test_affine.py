@@ -109,12 +109,20 @@ def test_a_data_manager_trains_with_it_and_tests_without(market_root):
         ("scale", "[0, 1]", "more than 0"),
         ("turn_prob", "1.5", "0 to 1"),
         ("degrees", "-3", "0 or more"),
+        ("degrees", "4000", "at most 180"),
+        ("scale", "[30, 40]", "at most 2"),
         ("angle", "3", "unknown key"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(key, value, words):
     with pytest.raises(KpstraError, match=words):
         load_config(opts=[f"data.affine.{key}", value])
+
+
+def test_settings_of_a_step_that_is_not_taken_are_refused():
+    with pytest.raises(KpstraError, match=r"data\.affine\.degrees: has no effect: random_affine is not among"):
+        load_config(opts=["data.affine.degrees", "30"])
+    assert load_config(opts=["data.affine.degrees", "30"], transforms=["random_affine"]).data.affine.degrees == 30
 
 
 def test_add_affine_needs_no_data():
