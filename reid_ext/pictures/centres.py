@@ -9,14 +9,13 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
-from tqdm import tqdm
 
 from plugins.errors import KpstraError
 from plugins.modes import PartCentres
 
 from ..models.modal import ModesTransformer
 from .mode_maps import select_modes
-from .mode_pictures import BATCH, Normalisation, read_images, save, show
+from .mode_pictures import Normalisation, batches, save, show
 
 
 @torch.no_grad()
@@ -72,19 +71,17 @@ def write_centres(
     The modes are those that :func:`~reid_ext.pictures.mode_maps.select_modes` chooses by all crops' mean masks.
 
     Raises:
-        KpstraError: an unreadable image.
+        KpstraError: an unreadable image, or masks that are not finite.
     """
     crops, masks, points = [], [], []
-    images = list(read_images(paths, *size, normalisation))
-    for start in tqdm(range(0, len(images), BATCH), desc="mode centres"):
-        batch = images[start : start + BATCH]
-        found, parts = find_centres(model, torch.stack([tensor for _, tensor in batch]))
-        crops += [crop for crop, _ in batch]
+    for some, tensors in batches(paths, *size, normalisation, "mode centres"):
+        found, parts = find_centres(model, tensors)
+        crops += some
         masks.append(found)
         points.append(parts.points.numpy())
     masks, points = np.concatenate(masks), np.concatenate(points)
-    shown = np.unique(np.linspace(0, len(crops) - 1, min(rows, len(crops))).round().astype(int))
-    chosen = select_modes(masks.mean(axis=0), modes)
     if not np.isfinite(masks).all():
         raise KpstraError("the modes' masks are not finite: the weights, or the images' normalisation, cannot be right")
+    shown = np.unique(np.linspace(0, len(crops) - 1, min(rows, len(crops))).round().astype(int))
+    chosen = select_modes(masks.mean(axis=0), modes)
     return [save(draw_centres(np.stack(crops)[shown], masks[shown], points[shown], chosen), output / "centres.png")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,6 +70,17 @@ def read_images(
         yield np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)), transform(image)
 
 
+def batches(
+    paths: Sequence[Path], height: int, width: int, normalisation: Normalisation, told: str
+) -> Iterator[tuple[list[np.ndarray], torch.Tensor]]:
+    """Yield :func:`read_images` by up to :data:`BATCH`, the tensors stacked, with progress called ``told``."""
+    images = read_images(paths, height, width, normalisation)
+    with tqdm(total=len(paths), desc=told) as progress:
+        while batch := list(islice(images, BATCH)):
+            yield [crop for crop, _ in batch], torch.stack([tensor for _, tensor in batch])
+            progress.update(len(batch))
+
+
 def collect(
     model: nn.Module,
     paths: Sequence[Path],
@@ -78,15 +90,10 @@ def collect(
     normalisation: Normalisation = IMAGENET,
 ) -> tuple[np.ndarray, ModeMaps]:
     """Return the crops (images, H, W, 3) uint8 and the maps of one block over all of them."""
-    crops, maps, batch = [], [], []
-    for i, (crop, tensor) in enumerate(
-        tqdm(read_images(paths, height, width, normalisation), total=len(paths), desc="mode maps")
-    ):
-        crops.append(crop)
-        batch.append(tensor)
-        if len(batch) == BATCH or i + 1 == len(paths):
-            maps.append(collect_maps(model, torch.stack(batch), block))
-            batch = []
+    crops, maps = [], []
+    for some, tensors in batches(paths, height, width, normalisation, "mode maps"):
+        crops += some
+        maps.append(collect_maps(model, tensors, block))
     return np.stack(crops), join(maps)
 
 

@@ -103,6 +103,14 @@ def test_centres_of_modes_by_a_configuration(modal, crops, tmp_path, capsys):
     assert "--block: layer4.0: vit_mini_patch8_modes has one set of modes" in capsys.readouterr().err
 
 
+def test_weights_that_are_not_finite_give_no_picture(modal, crops, tmp_path, capsys):
+    weights = torch.load(tmp_path / "weights.pth")
+    broken = {name: value * float("nan") if value.is_floating_point() else value for name, value in weights.items()}
+    torch.save(broken, tmp_path / "weights.pth")
+    assert main([*modal, "--images", str(crops), "--output", str(tmp_path / "out")]) == 2
+    assert "not finite" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
 def test_centres_are_those_that_the_attention_sees():
     with building((64, 32), stra={"groups": 4}):
         model = build("vit_mini_patch8_modes").train()
