@@ -9,7 +9,7 @@ from typing import Any
 from modeling.models.deepgaitv2 import DeepGaitV2
 from torch import Tensor
 
-from plugins.common.settings import known_keys
+from plugins.common.settings import over_defaults
 from plugins.errors import KpstraError
 from plugins.stra import StRAttention
 
@@ -69,9 +69,8 @@ def stra_settings(model_cfg: Mapping) -> dict[str, Any]:
     Raises:
         KpstraError: unknown key or value.
     """
-    where, given = "model_cfg.stra", dict(model_cfg.get("stra") or {})
-    known_keys(given, DEFAULTS, where)
-    settings = {**DEFAULTS, **given}
+    where = "model_cfg.stra"
+    settings = over_defaults(model_cfg.get("stra"), DEFAULTS, where)
     groups, weight = settings["groups"], settings["weight_d"]
     if type(groups) is not int or groups < 1:
         raise KpstraError(f"{where}.groups: {groups!r}: expected a whole number of at least 1")

@@ -7,7 +7,7 @@ from typing import Any
 
 from modeling.models.deepgaitv2 import DeepGaitV2
 
-from plugins.common.settings import known_keys
+from plugins.common.settings import over_defaults
 from plugins.errors import KpstraError
 
 from .frame_attention import AttendThenPool, FrameBlock
@@ -72,9 +72,8 @@ def attention_settings(model_cfg: Mapping) -> dict[str, Any]:
     Raises:
         KpstraError: unknown key or value.
     """
-    where, given = "model_cfg.attention", dict(model_cfg.get("attention") or {})
-    known_keys(given, DEFAULTS, where)
-    settings = {**DEFAULTS, **given}
+    where = "model_cfg.attention"
+    settings = over_defaults(model_cfg.get("attention"), DEFAULTS, where)
     heads = settings["num_heads"]
     if type(heads) is not int or heads < 1:
         raise KpstraError(f"{where}.num_heads: {heads!r}: expected a whole number of at least 1")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn, optim
 
-from plugins.common.settings import known_keys
+from plugins.common.settings import over_defaults
 from plugins.errors import KpstraError, one_of
 from plugins.joint_inputs.heatmaps import joint_maps, widen
 from plugins.kprpe import normalise_keypoints
@@ -87,9 +87,8 @@ def heatmap_settings(model_cfg: Mapping) -> dict[str, Any]:
     Raises:
         KpstraError: unknown key or value.
     """
-    where, given = "model_cfg.heatmaps", dict(model_cfg.get("heatmaps") or {})
-    known_keys(given, DEFAULTS, where)
-    settings = {**DEFAULTS, **given}
+    where = "model_cfg.heatmaps"
+    settings = over_defaults(model_cfg.get("heatmaps"), DEFAULTS, where)
     sigma = settings["sigma"]
     if isinstance(sigma, bool) or not isinstance(sigma, (int, float)) or not 0 < sigma < float("inf"):
         raise KpstraError(f"{where}.sigma: {sigma!r}: expected pixels above 0")

@@ -9,7 +9,7 @@ from typing import Any
 from modeling.models.swingait import SwinTransformer3D
 from torch import Tensor, optim
 
-from plugins.common.settings import known_keys
+from plugins.common.settings import over_defaults
 from plugins.errors import KpstraError
 from plugins.kprpe import KPRPEConfig, KPRPEHandle, inject_kprpe
 from plugins.modes import ModeFinder, PartCentres, modes_config
@@ -106,9 +106,8 @@ def modes_settings(model_cfg: Mapping) -> dict[str, Any]:
     Raises:
         KpstraError: unknown key or value.
     """
-    where, given = "model_cfg.modes", dict(model_cfg.get("modes") or {})
-    known_keys(given, DEFAULTS, where)
-    settings = {**DEFAULTS, **given}
+    where = "model_cfg.modes"
+    settings = over_defaults(model_cfg.get("modes"), DEFAULTS, where)
     weight, kprpe = settings["weight_d"], settings["kprpe"]
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
         raise KpstraError(f"{where}.weight_d: {weight!r}: expected a number from 0")

@@ -165,6 +165,21 @@ def _position(items: list, part: str, key: str, source: str) -> int:
     return int(part)
 
 
+def over_defaults(given: Any, defaults: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return a section of settings, none given being an empty one, over the defaults of all its keys.
+
+    Raises:
+        KpstraError: no section, or an unknown key.
+
+    Example:
+        >>> over_defaults({"num_heads": 4}, {"num_heads": 8}, "model_cfg.attention")
+        {'num_heads': 4}
+    """
+    given = {} if given is None else given
+    known_keys(given, defaults, where)
+    return {**defaults, **given}
+
+
 def known_keys(mapping: Any, known: Iterable[str], where: str, required: Iterable[str] = ()) -> None:
     """Refuse what is no mapping, keys that are not known, and keys that are missing.
 

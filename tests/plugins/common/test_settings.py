@@ -2,7 +2,7 @@
 
 import pytest
 
-from plugins.common.settings import flatten, get_value, known_keys, read_yaml, resolve_config, set_value
+from plugins.common.settings import flatten, get_value, known_keys, over_defaults, read_yaml, resolve_config, set_value
 from plugins.errors import KpstraError
 
 NESTED = {"a": {"b": 1, "c": [2, {"d": 3}]}, "e": {}, "f": None}
@@ -43,6 +43,16 @@ def test_keys_that_lead_nowhere(key, message):
     with pytest.raises(KpstraError) as caught:
         set_value({"a": {"b": 1, "c": [2, 3]}, "g": []}, key, 1, "x.yaml")
     assert str(caught.value) == message
+
+
+def test_settings_over_defaults():
+    defaults = {"a": 1, "b": 2}
+    assert over_defaults({"b": 3}, defaults, "x") == {"a": 1, "b": 3} and over_defaults(None, defaults, "x") == defaults
+    assert defaults == {"a": 1, "b": 2}
+    with pytest.raises(KpstraError, match="x: 3: expected keys and values"):
+        over_defaults(3, defaults, "x")
+    with pytest.raises(KpstraError, match="x: c: unknown key"):
+        over_defaults({"c": 3}, defaults, "x")
 
 
 def test_known_keys():
