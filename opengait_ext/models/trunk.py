@@ -13,7 +13,8 @@ from .swingait import SwinGait2D
 class SwinGait2DTrunk(SwinGait2D):
     """Layers 0 to 2 of :class:`SwinGait2D` under heads of their own, without transformer and enlargement.
 
-    A SwinGait-2D of the same ``Backbone`` takes them over from its checkpoint by name. The last map of
+    A SwinGait-2D of the same ``Backbone`` takes them over from its checkpoint by name; its ``transformer`` section
+    may stand here and says nothing. The last map of
     silhouettes of 64 x 44 is 32 x 22: ``bin_num: [16]`` cuts it into 16 strips; as in the host ``parts_num`` is one
     more.
 

@@ -20,7 +20,7 @@ SECTIONS = {  # of each model: those that it needs, and others that it knows
     "SwinGait2DHeatmaps": (SWINGAIT, ("transformer", "heatmaps")),
     "SwinGait2DKPRPE": (SWINGAIT, ("transformer", "kprpe")),
     "SwinGait2DModes": (SWINGAIT, ("transformer", "modes")),
-    "SwinGait2DTrunk": (SWINGAIT, ()),
+    "SwinGait2DTrunk": (SWINGAIT, ("transformer",)),  # a SwinGait-2D's, left out with its transformer
     "SwinGait3D": (SWINGAIT, ("transformer",)),
     "SwinGait3DKPRPE": (SWINGAIT, ("transformer", "kprpe")),
 }

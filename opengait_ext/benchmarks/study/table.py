@@ -19,6 +19,7 @@ NAME = re.compile(r"\w[\w.-]*")  # of what gives a file its name
 ROW_KEYS = ("label", "config", "set", "control", "warm_start", "trained", "append")
 WANTED = {int: (int, "a whole number"), str: (str, "text")}  # of a setting of the walkers, by its default's type
 TEST_KEYS = ("label", "error", "severity", "walkers")
+SECTIONS = ("title", "frames", "trainings", "tests", "rows")
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ class Study:
 def read_study(name: str) -> Study:
     """Read a table.
 
+    ``base`` names another table: its sections stand where this one has none, and its ``set`` goes before this one's.
+
     Args:
         name: a path, or the name of a shipped file (``study_walkers``).
 
@@ -93,8 +96,7 @@ def read_study(name: str) -> Study:
         KpstraError: unreadable, an unknown or missing key, a wrong value, a row or a configuration that does not exist.
     """
     path = resolve_config(name)
-    content = read_yaml(path)
-    known_keys(content, ("walkers", "set"), str(path), required=("title", "frames", "trainings", "tests", "rows"))
+    content = _with_base(path)
     if type(content["frames"]) is not int or content["frames"] < 1:
         raise KpstraError(f"{path}: frames: {content['frames']!r}: expected a whole number from 1")
     trainings = {
@@ -142,6 +144,19 @@ def chosen(given: Sequence[str], known: Sequence[str], option: str) -> list[str]
         if name not in known:
             raise KpstraError(f"{option} {name}: not in the table{nearest(name, known)}; there are {', '.join(known)}")
     return [name for name in known if not given or name in given]
+
+
+def _with_base(path: Path) -> dict[str, Any]:
+    content = read_yaml(path)
+    known_keys(content, (*SECTIONS, "walkers", "set", "base"), str(path))
+    if (base := content.pop("base", None)) is not None:
+        below = read_yaml(resolve_config(base)) if isinstance(base, str) else None
+        if below is None or "base" in below:
+            raise KpstraError(f"{path}: base: {base!r}: expected the name of a table that has no `base` itself")
+        both = {**_mapping(below.get("set"), f"{base}: set"), **_mapping(content.get("set"), f"{path}: set")}
+        content = {**below, **content, "set": both}
+    known_keys(content, ("walkers", "set"), str(path), required=SECTIONS)
+    return content
 
 
 def _rows(content: Mapping[str, Any], path: Path) -> tuple[Row, ...]:

@@ -6,6 +6,7 @@ import yaml
 from opengait_ext.benchmarks.study.table import chosen, read_study, walkers_of
 from opengait_ext.benchmarks.walkers import Settings
 from opengait_ext.settings.load import recipe
+from opengait_ext.settings.model import check_model
 from plugins.errors import KpstraError
 
 GOOD = {
@@ -34,6 +35,36 @@ def test_a_table_and_what_a_run_sets(tmp_path):
         "optimizer_cfg.lr=0.5",
         "trainer_cfg.seed=3",
     ]
+
+
+def test_a_table_over_another_has_its_sections_and_sets_more(tmp_path):
+    base = write(
+        tmp_path / "base.yaml", set={"trainer_cfg.total_iter": 9, "optimizer_cfg.lr": 0.1}, walkers={"noise": 1}
+    )
+    over = tmp_path / "over.yaml"
+    over.write_text(
+        yaml.safe_dump({"base": base, "title": "over", "tests": {"clean": {}}, "set": {"optimizer_cfg.lr": 0.2}})
+    )
+    study, below = read_study(str(over)), read_study(base)
+    assert (study.title, [test.name for test in study.tests]) == ("over", ["clean"])
+    assert study.set == {"trainer_cfg.total_iter": 9, "optimizer_cfg.lr": 0.2}
+    assert (study.rows, study.walkers, study.trainings) == (below.rows, below.walkers, below.trainings)
+    for base in (str(over), 3):
+        (tmp_path / "third.yaml").write_text(yaml.safe_dump({"base": base}))
+        with pytest.raises(KpstraError, match=r"third.yaml: base: .*expected the name of a table that has no `base`"):
+            read_study(str(tmp_path / "third.yaml"))
+
+
+def test_the_larger_networks_are_the_small_ones_four_times_as_wide():
+    small, large = read_study("study_walkers"), read_study("study_walkers_large")
+    assert (small.rows, small.tests, small.walkers) == (large.rows, large.tests, large.walkers)
+    for row in small.rows:
+        low, high = (recipe(row.config, one.overrides(row, "aligned", 0))["model_cfg"] for one in (small, large))
+        check_model(high, row.name)
+        for keys in (("Backbone", "channels"), ("transformer", "num_heads")):
+            if keys[0] in low:
+                assert high[keys[0]][keys[1]] == [4 * number for number in low[keys[0]][keys[1]]], row.name
+        assert high["SeparateBNNecks"]["in_channels"] == 4 * low["SeparateBNNecks"]["in_channels"]
 
 
 def test_items_are_appended_to_what_the_training_or_the_configuration_has(tmp_path):
