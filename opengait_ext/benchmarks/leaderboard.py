@@ -64,7 +64,7 @@ class OpenGaitHost(Host):
         """Train, go on from the last checkpoint, or test the final one; see the base class."""
         if self.result(job.folder) is not None:
             return None
-        total, done = settings["trainer_cfg.total_iter"], checkpoints(job.folder)
+        total, done = settings["trainer_cfg.total_iter"], self.checkpoints(job.folder)
         if total in done:
             more = ["--phase", "test", "--iter", str(total)]
         elif done:
@@ -84,7 +84,7 @@ class OpenGaitHost(Host):
         """Return the settings that name the weights of the row that this one starts from."""
         if job.warm_start is None or "trainer_cfg.restore_hint" in self.settings:
             return []
-        done = checkpoints(job.warm_start.folder)
+        done = self.checkpoints(job.warm_start.folder)
         if not done:
             raise KpstraError(
                 f"{job.warm_start.folder}: the weights of {job.warm_start}, from which it starts, are "
@@ -96,6 +96,20 @@ class OpenGaitHost(Host):
         data = [f"data_cfg.dataset_root={self.options.data}"] if self.options.data else []
         given = [f"{key}={value}" for key, value in self.settings.items()]
         return [*data, *job.row.overrides(), *given, f"trainer_cfg.seed={job.seed}"]
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the host's and ours."""
+        from ..host.find import find_host
+        from ..settings.load import default_values
+
+        return default_values(find_host(self.options.host))
+
+    @staticmethod
+    def checkpoints(folder: Path) -> dict[int, Path]:
+        """Return a run's checkpoints by iteration."""
+        found = folder.glob("output/*/*/*/checkpoints/*.pt")
+        numbered = {path.stem.rpartition("-")[2]: path for path in found}
+        return {int(number): path for number, path in numbered.items() if number.isdigit()}
 
     @staticmethod
     def result(folder: Path) -> Result | None:
@@ -168,10 +182,3 @@ class OpenGaitHost(Host):
             f"{trainer['sampler']['frames_num_fixed']} frames, {optimizer['solver']} {optimizer['lr']:g}",
             f"`{Path(hint).name}`" if hint else "random weights",
         )
-
-
-def checkpoints(folder: Path) -> dict[int, Path]:
-    """Return a run's checkpoints by iteration."""
-    found = folder.glob("output/*/*/*/checkpoints/*.pt")
-    numbered = {path.stem.rpartition("-")[2]: path for path in found}
-    return {int(number): path for number, path in numbered.items() if number.isdigit()}

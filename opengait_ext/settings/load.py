@@ -11,13 +11,13 @@ from typing import Any
 
 import yaml
 
-from plugins.common.settings import read_yaml, resolve_config, set_value
+from plugins.common.settings import flatten, read_yaml, resolve_config, set_value
 from plugins.errors import KpstraError
 
 from ..host.active import ActiveHost
 from ..host.find import Host
 from ..models import MODELS
-from .schema import check
+from .schema import OUR_DEFAULTS, check
 
 LOGGER = logging.getLogger(__name__)
 EXPONENT = re.compile(r"[+-]?\d+[eE][+-]?\d+")
@@ -68,6 +68,11 @@ def read_settings(
         settings["trainer_cfg"]["restore_hint"] = settings["evaluator_cfg"]["restore_hint"] = restore
     passed_on = f"{path}: passed on to the host, which leaves out what it does not know: {'; '.join(doubts)}"
     return settings, [passed_on] if doubts else []
+
+
+def default_values(host: Host) -> dict[str, Any]:
+    """Return by dotted key what settings are worth where nothing sets them: the host's ``default.yaml``, and ours."""
+    return {**flatten(read_yaml(host.root / "configs" / "default.yaml")), **OUR_DEFAULTS}
 
 
 def recipe(config: str, overrides: Sequence[str] = ()) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch.utils.data import Sampler
 
 from plugins.common.settings import known_keys
 from plugins.errors import KpstraError, nearest, one_of
+from plugins.kprpe.config import KPRPEConfig
 
 from ..data.joint_transform import build_joint_transform
 from ..host.active import ActiveHost
@@ -50,6 +52,13 @@ SEVERAL_TYPES = {
 }
 NOT_FOR = {"trainer_cfg": ("Sampler", "InferenceSampler"), "evaluator_cfg": ("Sampler",)}
 PRETREATMENT = ("workers", "host")  # the default first
+OUR_DEFAULTS = {  # what ours are worth where nothing sets them, by dotted key
+    "data_cfg.pretreatment": PRETREATMENT[0],
+    "trainer_cfg.enable_bfloat16": False,
+    "evaluator_cfg.enable_bfloat16": False,
+    "model_cfg.kprpe.confidence": False,
+    **{f"model_cfg.kprpe.{f.name}": f.default for f in fields(KPRPEConfig) if f.default is not MISSING},
+}
 SAMPLE_TYPES = [f"{a}_{b}" for a in ("fixed", "unfixed", "all") for b in ("ordered", "unordered", "allordered")]
 NOT_SETTINGS = ("self", "params", "optimizer", "data", "dataset")  # arguments that the host gives
 NUMBERS = ("loss_term_weight", "margin", "scale", "eps")  # of losses

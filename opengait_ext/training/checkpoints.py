@@ -18,6 +18,7 @@ from plugins.common.folders import require_same
 from plugins.common.numerics import require_finite
 from plugins.errors import KpstraError, some
 
+from ..settings.schema import OUR_DEFAULTS
 from .progress import uses_cuda
 from .record import TrainingRecord
 
@@ -113,7 +114,7 @@ class Checkpoints:
             return
         now = {"model_cfg": self.cfgs["model_cfg"]}
         advice = "give the same settings; evaluator_cfg.restore_ckpt_strict: false tests it with others"
-        require_same({"model_cfg": trained}, now, save_name, advice, ignore=[CLASSES])
+        require_same({"model_cfg": trained}, now, save_name, advice, [CLASSES], OUR_DEFAULTS)
 
     def _misfit(self, report: checkpoints.FitReport) -> str:
         shapes = self.state_dict()

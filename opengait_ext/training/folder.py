@@ -32,11 +32,12 @@ MAY_DIFFER = (  # of a run that goes on: where things are, how often they are sa
 
 
 @contextmanager
-def training_folder(settings: Mapping[str, Any], goes_on: bool) -> Iterator[list[str]]:
+def training_folder(settings: Mapping[str, Any], defaults: Mapping[str, Any], goes_on: bool) -> Iterator[list[str]]:
     """Claim the output folder for a training run, in the first process; below the working directory.
 
     Args:
         settings: of the run, before they are fitted to the device.
+        defaults: by dotted key, see :func:`plugins.common.folders.require_same`.
         goes_on: from one of the folder's checkpoints.
 
     Yields:
@@ -48,9 +49,7 @@ def training_folder(settings: Mapping[str, Any], goes_on: bool) -> Iterator[list
     name = settings["trainer_cfg"]["save_name"]
     folder = Path(output_folder(settings, training=True))
     found = checkpoint_files(folder, name)
-    if not found:
-        (folder / RECORD).unlink(missing_ok=True)  # what failed before its first checkpoint binds nobody
-    elif not (folder / RECORD).exists() and not goes_on:
+    if found and not (folder / RECORD).exists() and not goes_on:
         raise KpstraError(
             f"trainer_cfg.save_name: {name!r}: {folder / 'checkpoints'} holds checkpoints of a run whose settings are "
             "not known; give another save_name or --workdir, or go on with --resume"
@@ -65,7 +64,12 @@ def training_folder(settings: Mapping[str, Any], goes_on: bool) -> Iterator[list
     digest = hashlib.sha256(partition.read_bytes()).hexdigest()[:8]
     data = {**settings["data_cfg"], "dataset_partition": f"{partition.name} (sha256 {digest})"}
     about = f"trainer_cfg.save_name {name}: the folder"
-    with claim(folder, {**settings, "data_cfg": data}, option=about, ignore=MAY_DIFFER):
+
+    def trained() -> bool:
+        return bool(checkpoint_files(folder, name))
+
+    settings = {**settings, "data_cfg": data}
+    with claim(folder, settings, option=about, ignore=MAY_DIFFER, defaults=defaults, bound=trained):
         yield notes
 
 

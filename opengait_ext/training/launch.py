@@ -15,7 +15,7 @@ from plugins.common.memory import keep_freed_memory
 from plugins.errors import KpstraError, one_of
 
 from ..host.active import ActiveHost
-from ..settings.load import read_settings, resolve_paths
+from ..settings.load import default_values, read_settings, resolve_paths
 from .folder import go_on, training_folder
 from .hosted import hosted_class
 from .log import LOGGER, MetricsAsTable, close_log, table
@@ -66,7 +66,9 @@ def launch(run: Run) -> dict[str, float] | None:
         notes, found = go_on(settings) if run.resume else [], []
         if run.phase == "train" and distributed.get_rank() == 0:
             hint = settings["trainer_cfg"]["restore_hint"]
-            found = stack.enter_context(training_folder(settings, goes_on=isinstance(hint, int) and hint > 0))
+            found = stack.enter_context(
+                training_folder(settings, default_values(host), goes_on=isinstance(hint, int) and hint > 0)
+            )
         notes += adapt(settings, device)
         stack.callback(close_log, host)
         return execute(run, host, device, settings, notes, [*doubts, *found])

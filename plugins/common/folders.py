@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -32,10 +32,14 @@ def claim(
     record: str = RECORD,
     option: str = "--output",
     ignore: Sequence[str] = (),
+    defaults: Mapping[str, Any] | None = None,
+    bound: Callable[[], bool] | None = None,
     alone: bool = False,
     wait: float = WAIT,
 ) -> Iterator[IO[bytes]]:
     """Begin a folder with ``settings``, or go on with one that was begun with the same; lock it for the block.
+
+    A folder in which nothing was made binds nobody: a run that was refused or killed before that leaves it to others.
 
     >>> with claim("runs/a", {"lr": 0.1, "model": {"depth": 4}}):
     ...     train()
@@ -46,6 +50,9 @@ def claim(
         record: the file's name.
         option: the option or setting that names the folder, for messages.
         ignore: dotted keys (and all below them) that are kept but may differ later, such as paths and workers.
+        defaults: by dotted key, see :func:`require_same`.
+        bound: whether something was made with the settings that the folder was begun with, such as a checkpoint; by
+            default, whether it holds anything beside their record. Where nothing was, these settings take their place.
         alone: refuse a folder that holds other things and no record.
         wait: seconds to wait for another run's end.
 
@@ -62,7 +69,7 @@ def claim(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder, option, wait) as lock:
-            _begin_or_compare(folder, settings, record, option, ignore, alone)
+            _begin_or_compare(folder, settings, record, option, ignore, defaults, bound, alone)
             yield lock
     except OSError as error:
         if reason := _reason(error, folder):
@@ -103,36 +110,69 @@ def scratch(folder: Path) -> Iterator[Path]:
 
 
 def require_same(
-    begun: Mapping[str, Any], now: Mapping[str, Any], where: str, advice: str, ignore: Sequence[str] = ()
+    begun: Mapping[str, Any],
+    now: Mapping[str, Any],
+    where: str,
+    advice: str,
+    ignore: Sequence[str] = (),
+    defaults: Mapping[str, Any] | None = None,
 ) -> None:
     """Refuse settings that are not those that something was begun with.
+
+    >>> require_same({"lr": 0.1}, {"lr": 0.1, "warmup": 0}, "runs/a", "give another folder", defaults={"warmup": 0})
+
+    Args:
+        begun: the settings from back then.
+        now: the present ones.
+        where, advice: begin and end the message.
+        ignore: dotted keys (and all below them) that may differ.
+        defaults: by dotted key. A key that came later, with a newer version of this package, is no difference while it
+            has its default: what a new setting does is off by default.
 
     Raises:
         KpstraError: names the dotted keys that differ, with the old and the new value.
     """
-    before, after = flatten(begun), flatten(_as_json(now))
+    before, after, usual = flatten(begun), flatten(_as_json(now)), _as_json(defaults or {})
     changed = [
         f"{key} {_shown(before, key)}, not {_shown(after, key)}"
         for key in dict.fromkeys((*before, *after))
-        if _shown(before, key) != _shown(after, key) and not _within(key, ignore)
+        if not _same(key, before, after, usual) and not _within(key, ignore)
     ]
     if changed:
         raise KpstraError(f"{where}: was begun with {some(changed, separator='; ')}; {advice}")
 
 
+def _same(key: str, before: Mapping[str, Any], after: Mapping[str, Any], usual: Mapping[str, Any]) -> bool:
+    was = before if key in before else usual
+    return key in was and key in after and repr(was[key]) == repr(after[key])
+
+
 def _begin_or_compare(
-    folder: Path, settings: Mapping[str, Any], record: str, option: str, ignore: Sequence[str], alone: bool
+    folder: Path,
+    settings: Mapping[str, Any],
+    record: str,
+    option: str,
+    ignore: Sequence[str],
+    defaults: Mapping[str, Any] | None,
+    bound: Callable[[], bool] | None,
+    alone: bool,
 ) -> None:
-    path = folder / record
+    path, others = folder / record, _beside(folder, record)
+    if alone and others and not path.exists():
+        raise KpstraError(f"{option} {folder}: holds {others[0]!r} and no {record}; give a new or empty folder")
     if path.exists():
         begun = read_json(path, "the settings that its folder was begun with; give another folder")
-        require_same(begun, settings, f"{option} {folder}", "give the same settings, or another folder", ignore)
-        return
-    names = sorted(p.name for p in folder.iterdir())
-    others = [name for name in names if name not in (LOCK, SCRATCH) and not name.startswith(f".{record}.")]
-    if alone and others:
-        raise KpstraError(f"{option} {folder}: holds {others[0]!r} and no {record}; give a new or empty folder")
+        ours = begun.keys() & settings.keys()  # and no file of the user's that is called so
+        if not ours or (others if bound is None else bound()):
+            advice = "give the same settings, or another folder"
+            return require_same(begun, settings, f"{option} {folder}", advice, ignore, defaults)
     write_json(path, _as_json(settings))
+
+
+def _beside(folder: Path, record: str) -> list[str]:
+    """Name what a folder holds beside the record of its settings and what :func:`claim` itself puts there."""
+    names = sorted(path.name for path in folder.iterdir())
+    return [name for name in names if name not in (record, LOCK, SCRATCH) and not name.startswith(f".{record}.")]
 
 
 def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,6 +74,14 @@ class TorchreidHost(Host):
         given = [token for pair in self.settings.items() for token in pair]
         return [*_set(job.row), *given, "train.seed", str(job.seed), "data.save_dir", str(job.folder)]
 
+    def defaults(self) -> dict[str, Any]:
+        """Return torchreid's and ours."""
+        from ..settings.load import default_values
+
+        return default_values()
+
+    checkpoints = staticmethod(checkpoints)
+
     @staticmethod
     def result(folder: Path) -> Result | None:
         """Read what the run measured in the end, of the last target; see the base class.

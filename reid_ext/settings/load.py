@@ -44,6 +44,11 @@ def get_default_config() -> CfgNode:
     return cfg
 
 
+def default_values() -> dict[str, Any]:
+    """Return the defaults by dotted key."""
+    return flatten(get_default_config())
+
+
 def load_config(
     config_file: str = "",
     opts: Sequence[str] = (),

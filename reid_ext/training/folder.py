@@ -9,9 +9,10 @@ from pathlib import Path
 from yacs.config import CfgNode
 
 from plugins.common.files import read_json
-from plugins.common.folders import RECORD, claim, locked, require_same
+from plugins.common.folders import RECORD, claim, require_same
 from plugins.errors import KpstraError
 
+from ..settings.load import default_values
 from .checkpoints import load_checkpoint
 from .results import read_results
 
@@ -63,23 +64,24 @@ def claimed(cfg: CfgNode) -> Iterator[None]:
     Raises:
         KpstraError: the folder holds another training's checkpoints, or this one's and ``model.resume`` names none.
     """
-    folder, done = _folder(cfg), checkpoints(cfg.data.save_dir)
+    folder = _folder(cfg)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise KpstraError(
             f"data.save_dir: {folder.parent}: cannot be made: {error.strerror}; choose another"
         ) from error
-    if done and not (folder / RECORD).is_file() and not cfg.model.resume:
+    if checkpoints(cfg.data.save_dir) and not (folder / RECORD).is_file() and not cfg.model.resume:
         raise KpstraError(
             f"data.save_dir {folder}: holds checkpoints of a run whose settings are unknown (no {RECORD}); choose "
             "another folder"
         )
-    if not done and folder.is_dir():
-        with locked(folder, "data.save_dir"):  # nothing would be written over: the settings may be others
-            (folder / RECORD).unlink(missing_ok=True)
-    with claim(folder, cfg, option="data.save_dir", ignore=_moving(cfg)):
-        if done and not cfg.model.resume:
+
+    def trained() -> bool:
+        return bool(checkpoints(cfg.data.save_dir))
+
+    with claim(folder, cfg, option="data.save_dir", ignore=_moving(cfg), defaults=default_values(), bound=trained):
+        if trained() and not cfg.model.resume:
             raise KpstraError(f"data.save_dir {folder}: {found_text(cfg)}; add --resume, or choose another folder")
         yield
 
@@ -93,7 +95,7 @@ def require_begun_with(cfg: CfgNode) -> None:
     folder = _folder(cfg)
     begun = read_json(folder / RECORD, "the settings that the folder was begun with; choose another data.save_dir")
     advice = "give the same settings, or another folder"
-    require_same(begun, cfg, f"data.save_dir {folder}", advice, _moving(cfg))
+    require_same(begun, cfg, f"data.save_dir {folder}", advice, _moving(cfg), default_values())
 
 
 def _folder(cfg: CfgNode) -> Path:

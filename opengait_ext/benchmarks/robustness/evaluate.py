@@ -14,6 +14,7 @@ from plugins.common.folders import claim
 from plugins.common.memory import keep_freed_memory
 
 from ...host.installation import versions
+from ...settings.load import default_values
 from ...training.restore import quiet
 from ...training.session import session
 from . import WORDS
@@ -38,9 +39,9 @@ def evaluate(options: argparse.Namespace) -> None:
         joints = {"joint_noise": options.joint_noise, "joint_dropout": options.joint_dropout}
         setting = {"host": host.kind, "probes_only": options.queries_only, **joints}
         with claim(options.output, setting, alone=True) if first else nullcontext():
-            store = Store(options.output)
+            store, defaults = Store(options.output), default_values(host)
             for one, model in zip(runs, models, strict=True):
-                store.claim(one.key, record(one, model.cfgs))
+                store.claim(one.key, record(one, model.cfgs), defaults)
             todo = [[p for p in wanted if store.find(one.key, p) is None] for one in runs]
             if first and any(todo):
                 store.made_by(options.command_line, versions(host))

@@ -12,6 +12,7 @@ from plugins.common.settings import flatten
 from plugins.errors import KpstraError
 
 from ...settings.load import recipe
+from ...settings.schema import OUR_DEFAULTS
 from ..leaderboard import OpenGaitHost
 from .plan import Job
 from .table import Study
@@ -61,8 +62,9 @@ class Store:
         if not path.exists():
             return None
         content = read(path)
-        now = {"settings": settings_record(self.study, job)}
-        require_same({"settings": content["settings"]}, now, str(path), "give another --output, or delete that file")
+        begun, now = ({"settings": one} for one in (content["settings"], settings_record(self.study, job)))
+        defaults = {f"settings.{key}": value for key, value in OUR_DEFAULTS.items()}
+        require_same(begun, now, str(path), "give another --output, or delete that file", defaults=defaults)
         for name, found in content["tests"].items():
             known = [test.definition() for test in self.study.tests if test.name == name]
             for definition in known:

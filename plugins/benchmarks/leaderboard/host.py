@@ -82,6 +82,15 @@ class Host:
         """Return the command that brings a job on, given what its folder holds; ``None`` when it has a result."""
         raise NotImplementedError
 
+    def defaults(self) -> dict[str, Any]:
+        """Return by dotted key what settings are worth where nothing sets them."""
+        return {}
+
+    @staticmethod
+    def checkpoints(folder: Path) -> Mapping[int, Path]:
+        """Return the checkpoints of the run in ``folder`` by iteration or epoch; before one its settings may change."""
+        raise NotImplementedError
+
     @staticmethod
     def result(folder: Path) -> Result | None:
         """Return what the run in ``folder`` measured at its end; ``None`` while it is unfinished."""

@@ -17,7 +17,7 @@ from ...common.files import write_json
 from ...common.folders import claim
 from ...errors import KpstraError
 from .children import child
-from .folder import CONSOLE, FAILURE, keep_command
+from .folder import COMMANDS, CONSOLE, FAILURE, keep_command
 from .host import Host, Job
 from .table import Section
 
@@ -191,8 +191,15 @@ def run_job(
     changed = {key: value for key, value in host.settings.items() if key not in host.moving}
     moving = ["changed", *(f"settings.{key}" for key in host.moving)]
     begun = {"changed": changed, "settings": settings}
-    with claim(job.folder, begun, option="--results", ignore=moving) as lock:
+    defaults = {f"settings.{key}": value for key, value in host.defaults().items()}
+
+    def trained() -> bool:
+        return bool(host.checkpoints(job.folder)) or host.result(job.folder) is not None
+
+    with claim(job.folder, begun, option="--results", ignore=moving, defaults=defaults, bound=trained) as lock:
         (job.folder / FAILURE).unlink(missing_ok=True)
+        if not trained():  # the commands of a run that was refused, perhaps for its settings, have made nothing
+            (job.folder / COMMANDS).unlink(missing_ok=True)
         try:
             return (yield from _bring_to_end(host, job, settings, lock, say, env))
         except KpstraError as error:

@@ -28,10 +28,14 @@ class Store:
             read(self.path) if self.path.exists() else {"format": 2, "runs": {}, "points": []}
         )
 
-    def claim(self, label: str, record: Mapping[str, Any]) -> None:
-        """Say what a label stands for; if it has stood for something else, raise :class:`KpstraError`."""
+    def claim(self, label: str, record: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+        """Say what a label stands for; if it has stood for something else, raise :class:`KpstraError`.
+
+        Settings that are not in the file and have their ``defaults`` (by dotted key) are no difference.
+        """
         begun = self.content["runs"].setdefault(label, dict(record))
-        require_same(begun, record, f"{self.path}: run {label!r}", "give the same, or another --output")
+        where, advice = f"{self.path}: run {label!r}", "give the same, or another --output"
+        require_same(begun, record, where, advice, defaults=defaults)
 
     def made_by(self, command: str, versions: Mapping[str, str]) -> None:
         """Note a command that adds points, and the versions it does so with; both are written with its first point."""

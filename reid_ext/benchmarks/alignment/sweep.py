@@ -17,6 +17,7 @@ from plugins.keypoints.joints import FIVE_POINTS
 from plugins.landmarks.align import ALIGNED
 
 from ...data.images import read_image
+from ...settings.load import default_values
 from ...training.console import run_log
 from ..leaderboard import versions
 from ..robustness.sweep import ChangedCrops, OpenRun, item_of, record
@@ -99,7 +100,7 @@ def evaluate(options: argparse.Namespace) -> None:
         with claim(options.output, {"benchmark": KIND}, alone=True):
             store = Store(options.output, KIND)
             for one in opened:
-                store.claim(one.run.key, record(one.run, one.cfg))
+                store.claim(one.run.key, record(one.run, one.cfg), default_values())
             todo = [[p for p in wanted if store.find(one.run.key, p) is None] for one in opened]
             if any(todo):
                 store.made_by(options.command_line, versions())

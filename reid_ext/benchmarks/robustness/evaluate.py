@@ -10,6 +10,7 @@ from plugins.benchmarks.robustness.cli import asked, write
 from plugins.benchmarks.robustness.store import Store
 from plugins.common.folders import claim
 
+from ...settings.load import default_values
 from ...training.console import run_log
 from ..leaderboard import versions
 from . import WORDS
@@ -32,7 +33,7 @@ def evaluate(options: argparse.Namespace) -> None:
         with claim(options.output, {"queries_only": options.queries_only, **joints}, alone=True):
             store = Store(options.output)
             for one in opened:
-                store.claim(one.run.key, record(one.run, one.cfg))
+                store.claim(one.run.key, record(one.run, one.cfg), default_values())
             todo = [[p for p in wanted if store.find(one.run.key, p) is None] for one in opened]
             if any(todo):
                 store.made_by(options.command_line, versions())

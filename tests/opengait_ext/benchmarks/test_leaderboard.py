@@ -13,7 +13,7 @@ import yaml
 from gait_data import EMBEDDED, write_data
 from web_page import read_page
 
-from opengait_ext.benchmarks.leaderboard import OpenGaitHost, checkpoints
+from opengait_ext.benchmarks.leaderboard import OpenGaitHost
 
 TOTAL = 4
 SMALL = [
@@ -73,11 +73,11 @@ def finished(data, tmp_path_factory):
     results = tmp_path_factory.mktemp("results")
     argv = arguments(data, results, "--rows", "plain", "--seeds", "0", "1")
     first, second = run_of(results, "plain", 0), run_of(results, "plain", 1)
-    done(*argv, when=lambda: checkpoints(second), expect=-signal.SIGKILL)
+    done(*argv, when=lambda: OpenGaitHost.checkpoints(second), expect=-signal.SIGKILL)
     assert OpenGaitHost.result(second) is None
     complete = {
         path: path.stat().st_mtime_ns
-        for path in [*first.rglob("*"), checkpoints(second)[1]]
+        for path in [*first.rglob("*"), OpenGaitHost.checkpoints(second)[1]]
         if path.is_file() and path.name != ".lock"
     }
     done(*argv)
@@ -89,7 +89,7 @@ def finished(data, tmp_path_factory):
 def test_a_killed_runner_goes_on_and_repeats_nothing(finished):
     results, argv = finished
     first, second = run_of(results, "plain", 0), run_of(results, "plain", 1)
-    assert list(checkpoints(second)) and max(checkpoints(second)) == TOTAL
+    assert list(OpenGaitHost.checkpoints(second)) and max(OpenGaitHost.checkpoints(second)) == TOTAL
     assert len(logs(first)) == 2 and len(logs(second)) >= 2
     went_on = [re.search(r"'restore_hint': (\d+)", log.read_text())[1] for log in logs(second)]
     assert went_on.count("0") <= 1 and went_on[-1] == str(TOTAL)
@@ -165,7 +165,7 @@ def test_a_warm_start_follows_the_row_it_starts_from(data, tmp_path):
     short = [*SMALL[2:], "trainer_cfg.total_iter=1"]
     said = done(*arguments(data, tmp_path, "--rows", "warm", "--seeds", "3", settings=short)).stdout
     assert re.findall(r"\] (\w+) seed 3: finished", said) == ["plain", "warm"]
-    weights = checkpoints(run_of(tmp_path, "plain", 3))[1]
+    weights = OpenGaitHost.checkpoints(run_of(tmp_path, "plain", 3))[1]
     assert f"Restore Parameters from {weights} !!!" in logs(run_of(tmp_path, "warm", 3))[0].read_text()
 
 

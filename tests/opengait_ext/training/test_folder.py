@@ -6,6 +6,11 @@ import pytest
 import torch
 from gait_data import checkpoint, run, write_data
 
+from opengait_ext.host.find import find_host
+from opengait_ext.settings.load import default_values
+from opengait_ext.training.folder import training_folder
+from plugins.errors import KpstraError
+
 SHORT = ("trainer_cfg.total_iter=2", "trainer_cfg.save_iter=1")
 
 
@@ -86,6 +91,51 @@ def test_checkpoints_of_unknown_settings_are_not_overwritten(data):
 def test_a_failed_start_binds_nobody(data):
     run(data, *SHORT, "loss_cfg.0.log_prefix=triplets", workdir="failed", expect=2)
     run(data, "trainer_cfg.total_iter=1", workdir="failed")
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    """Settings of a run in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "partition.json").write_text("{}")
+    data = {"dataset_name": "Gait3D", "dataset_partition": "partition.json"}
+    kprpe = {"num_keypoints": 17}
+    return {"data_cfg": data, "model_cfg": {"model": "M", "kprpe": kprpe}, "trainer_cfg": {"save_name": "run"}}
+
+
+def save(tmp_path):
+    path = tmp_path / "output" / "Gait3D" / "M" / "run" / "checkpoints" / "run-00001.pt"
+    path.parent.mkdir(parents=True)
+    path.write_text("")
+
+
+def test_a_run_without_a_checkpoint_leaves_its_folder_to_others(tmp_path, settings):
+    """But not while it is at it."""
+    other = {**settings, "optimizer_cfg": {"lr": 0.1}}
+    with training_folder(settings, {}, goes_on=False):
+        with pytest.raises(KpstraError, match="another run"), training_folder(other, {}, goes_on=False):
+            pytest.fail("entered")
+        assert (tmp_path / "output" / "Gait3D" / "M" / "run" / "settings.json").exists()
+    with training_folder(other, {}, goes_on=False):
+        save(tmp_path)
+    message = "begun with optimizer_cfg.lr 0.1, not unset"
+    with pytest.raises(KpstraError, match=message), training_folder(settings, {}, goes_on=True):
+        pytest.fail("entered")
+
+
+def test_a_run_from_before_a_setting_goes_on(tmp_path, settings):
+    """A key of a newer default.yaml, or of ours, that has its default."""
+    defaults = default_values(find_host("embedded"))
+    with training_folder(settings, defaults, goes_on=False):
+        save(tmp_path)
+    settings["trainer_cfg"] |= {"find_unused_parameters": False, "enable_bfloat16": False}
+    settings["model_cfg"]["kprpe"] |= {"mode": "replace", "grid": None}
+    with training_folder(settings, defaults, goes_on=True):
+        pass
+    settings["model_cfg"]["kprpe"] |= {"mode": "add"}
+    message = "begun with model_cfg.kprpe.mode unset, not 'add'; give"
+    with pytest.raises(KpstraError, match=message), training_folder(settings, defaults, goes_on=True):
+        pytest.fail("entered")
 
 
 @pytest.mark.parametrize("more", [("--iter", "1"), ("--phase", "test")])

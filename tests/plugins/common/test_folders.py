@@ -36,9 +36,18 @@ def test_begun_and_gone_on_with(tmp_path):
     assert kept == {"lr": 0.1, "model": {"depth": 4, "sizes": [1, 2]}, "root": "/a"}
 
 
+def make(folder, settings=SETTINGS, **options):
+    """A run that leaves something."""
+    with claim(folder, settings, **options):
+        (folder / "made").write_text("")
+
+
+def record(folder):
+    return json.loads((folder / "settings.json").read_text())
+
+
 def test_other_settings_are_all_named(tmp_path):
-    with claim(tmp_path, SETTINGS):
-        pass
+    make(tmp_path)
     other = {"lr": 0.2, "model": {"sizes": (1, 2), "grid": "image"}, "root": "/b"}
     message = (
         f"data.save_dir {tmp_path}: was begun with lr 0.1, not 0.2; model.depth 4, not unset; "
@@ -49,6 +58,66 @@ def test_other_settings_are_all_named(tmp_path):
     assert str(caught.value) == message
     with claim(tmp_path, {**SETTINGS, "root": "/b", "model": {"depth": 5}}, ignore=["root", "model"]):
         pass
+    assert record(tmp_path)["root"] == "/a"
+
+
+def test_long_values_differ_at_their_ends(tmp_path):
+    make(tmp_path, {"files": ["x" * 200, "a"]})
+    with pytest.raises(KpstraError, match=r"begun with files .*, not "), claim(tmp_path, {"files": ["x" * 200, "b"]}):
+        pytest.fail("entered")
+
+
+def test_a_folder_in_which_nothing_was_made_takes_other_settings(tmp_path):
+    """Whatever ended the run: a refusal, or a kill, which also leaves its lock and its scratch."""
+    with pytest.raises(KpstraError, match="lr"), claim(tmp_path, {**SETTINGS, "lr": -1}, alone=True):
+        raise KpstraError("lr")
+    assert record(tmp_path)["lr"] == -1
+    for left in (".lock", ".settings.json.x1"):
+        (tmp_path / left).write_text("")
+    (tmp_path / ".partial").mkdir()
+    make(tmp_path, alone=True)
+    assert record(tmp_path)["lr"] == 0.1
+    with pytest.raises(KpstraError, match=r"begun with lr 0.1, not 0.2"), claim(tmp_path, {**SETTINGS, "lr": 0.2}):
+        pytest.fail("entered")
+
+
+def test_what_was_made_is_the_callers_to_say(tmp_path):
+    """A log binds no training to its settings, a checkpoint does."""
+    make(tmp_path)
+    with claim(tmp_path, {"lr": 0.3}, bound=(tmp_path / "weights").exists):
+        (tmp_path / "weights").write_text("")
+    assert record(tmp_path) == {"lr": 0.3} and (tmp_path / "made").exists()
+    with pytest.raises(KpstraError, match=r"lr 0.3, not 0.4"), claim(tmp_path, {"lr": 0.4}, bound=lambda: True):
+        pytest.fail("entered")
+
+
+def test_a_file_of_the_users_is_no_record(tmp_path):
+    (tmp_path / "settings.json").write_text('{"editor": "vi"}')
+    refuses("was begun with editor 'vi', not unset", tmp_path)
+    assert record(tmp_path) == {"editor": "vi"}
+
+
+def test_a_setting_that_came_later(tmp_path):
+    """Is no difference while it has its default: numbers, lists, and a section that is new."""
+    now = {**SETTINGS, "model": {**SETTINGS["model"], "grid": "window"}, "warm": {"scale": (0.8, 1.2), "epochs": 0}}
+    defaults = {"model.grid": "window", "warm.scale": [0.8, 1.2], "warm.epochs": 0, "lr": 0.3}
+    make(tmp_path)
+    with claim(tmp_path, now, defaults=defaults):
+        pass
+    assert "warm" not in record(tmp_path)  # what it was begun with stays
+    for key, value, message in (
+        ("epochs", 1, "warm.epochs unset, not 1"),
+        ("epochs", False, "warm.epochs unset, not False"),
+        ("other", 0, "warm.other unset, not 0"),
+    ):
+        changed = {**now, "warm": {**now["warm"], key: value}}
+        with pytest.raises(KpstraError) as caught, claim(tmp_path, changed, defaults=defaults):
+            pytest.fail("entered")
+        assert f": was begun with {message}; give" in str(caught.value)
+    with pytest.raises(KpstraError, match=r"lr 0.1, not 0.3"), claim(tmp_path, {**now, "lr": 0.3}, defaults=defaults):
+        pytest.fail("entered")
+    with pytest.raises(KpstraError, match=r"lr 0.1, not unset"), claim(tmp_path, {"root": "/a"}, defaults=defaults):
+        pytest.fail("entered")
 
 
 def test_folders_of_something_else(tmp_path):

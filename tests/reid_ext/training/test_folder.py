@@ -1,5 +1,7 @@
 """A training never writes over another one's checkpoints; `--resume` goes on from the latest whole one."""
 
+import json
+
 import pytest
 import torch
 from reid_data import arguments
@@ -7,7 +9,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from plugins.errors import KpstraError
 from reid_ext.__main__ import main
+from reid_ext.settings.load import load_config
 from reid_ext.training.engines import SoftmaxEngine
+from reid_ext.training.folder import claimed, require_begun_with
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +60,39 @@ def test_resume_passes_over_a_damaged_checkpoint(finished, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "Passed over" in out and "after 1 epochs" in out
     assert torch.load(model / "model.pth.tar-2", weights_only=True)["epoch"] == 2
+
+
+def test_a_refused_run_leaves_its_folder_to_others(tmp_path):
+    """Without a checkpoint."""
+    save = ("data.save_dir", str(tmp_path))
+    wrong, mended = (load_config(opts=(*save, "train.batch_size", size)) for size in ("1", "32"))
+    with pytest.raises(KpstraError, match="batch"), claimed(wrong):
+        raise KpstraError("batch norm")
+    with claimed(mended):
+        (tmp_path / "model" / "model.pth.tar-1").write_text("")
+    mended.model.resume = wrong.model.resume = "model.pth.tar-1"
+    with claimed(mended):
+        pass
+    with pytest.raises(KpstraError, match=r"train.batch_size 32, not 1; give"), claimed(wrong):
+        pytest.fail("entered")
+
+
+def test_a_run_from_before_a_setting_goes_on(tmp_path):
+    """As an update of this package finds it; a value that is not the default is a difference."""
+    opts = ("data.save_dir", str(tmp_path), "model.resume", "model.pth.tar-1", "data.transforms", "['random_affine']")
+    with claimed(load_config(opts=opts)):
+        (tmp_path / "model" / "model.pth.tar-1").write_text("")
+    path = tmp_path / "model" / "settings.json"
+    begun = json.loads(path.read_text())
+    del begun["data"]["affine"], begun["train"]["warmup_epoch"]
+    path.write_text(json.dumps(begun))
+    now = load_config(opts=opts)
+    require_begun_with(now)
+    with claimed(now):
+        pass
+    now.data.affine.degrees = 10.0
+    with pytest.raises(KpstraError, match=r"begun with data.affine.degrees unset, not 10.0; give"):
+        require_begun_with(now)
 
 
 def test_checkpoints_of_unknown_settings(finished, tmp_path, capsys):

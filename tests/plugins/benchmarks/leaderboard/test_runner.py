@@ -1,5 +1,6 @@
 """Runs of a made-up host, whose training is a line of Python: order, failures, interruptions, reports."""
 
+import json
 import os
 import signal
 import statistics
@@ -13,6 +14,7 @@ import pytest
 
 from plugins.benchmarks.leaderboard import Complexity, Host, Result, Row, Section
 from plugins.benchmarks.leaderboard.children import child
+from plugins.benchmarks.leaderboard.folder import read_commands, read_settings
 from plugins.benchmarks.leaderboard.report import markdown
 from plugins.benchmarks.leaderboard.runner import (
     FAILED,
@@ -60,6 +62,13 @@ class FakeHost(Host):
         if "sleep" in self.settings:
             code = f"import time; time.sleep({self.settings['sleep']})"
         return [sys.executable, "-c", code if self.settings.get("broken") != "silent" else "pass", "-m"]
+
+    def defaults(self):
+        return {"value": "80"}
+
+    @staticmethod
+    def checkpoints(folder):
+        return dict(enumerate(folder.glob("weights")))
 
     @staticmethod
     def result(folder: Path):
@@ -180,6 +189,27 @@ def test_other_settings_do_not_enter_a_begun_folder(tmp_path):
     assert "was begun with settings.value '80', not '81'; give the same settings" in outcomes["a", 0].message
     (tmp_path / "fake" / "a" / "seed0" / "settings.json").write_text("{")
     assert "settings.json: damaged" in runs(tmp_path, ["a"])[0]["a", 0].message
+
+
+def test_a_run_that_was_refused_leaves_its_folder_to_other_settings(tmp_path):
+    """Until it has made a checkpoint or a result; what was typed for the refused run is no command of this one."""
+    folder = run_folder(tmp_path, SECTION, "a", 0)
+    assert runs(tmp_path, ["a"], [0], value="60", broken="a")[0]["a", 0].state == FAILED
+    assert runs(tmp_path, ["a"], [0], value="81")[0]["a", 0].state == FINISHED
+    assert read_settings(folder)["value"] == "81" and len(read_commands(folder)) == 2
+    (folder / "weights").unlink()  # a finished run whose checkpoints were removed is still one
+    assert "value '81', not '82'" in runs(tmp_path, ["a"], [0], value="82")[0]["a", 0].message
+
+
+def test_a_run_that_was_begun_before_there_was_a_setting(tmp_path):
+    """It goes on while the setting has its default, and is refused another value."""
+    runs(tmp_path, ["a"], [0])
+    path = run_folder(tmp_path, SECTION, "a", 0) / "settings.json"
+    begun = json.loads(path.read_text())
+    del begun["settings"]["value"]
+    path.write_text(json.dumps(begun))
+    assert runs(tmp_path, ["a"], [0])[0]["a", 0].state == SKIPPED
+    assert "settings.value unset, not '81'" in runs(tmp_path, ["a"], [0], value="81")[0]["a", 0].message
 
 
 def test_what_cannot_be_run_is_named(tmp_path):
