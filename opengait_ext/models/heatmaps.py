@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn, optim
+from torch import Tensor, nn, optim
 
 from plugins.common.settings import over_defaults
 from plugins.errors import KpstraError, one_of
 from plugins.joint_inputs.heatmaps import joint_maps, widen
 from plugins.kprpe import normalise_keypoints
-from plugins.kprpe.keypoints import check_keypoints
+from plugins.kprpe.keypoints import checked
 from plugins.kprpe.position.pose import MeanPose
 from plugins.kprpe.position.table import KEYPOINTS
 
@@ -42,6 +42,7 @@ class SwinGait2DHeatmaps(SwinGait2D):
         self.heatmaps = heatmap_settings(model_cfg)
         widen(self.first, JOINTS)
         self.pose = MeanPose(JOINTS) if self.heatmaps["keypoints"] == "constant" else None
+        self.looks_for_pose = True
 
     @property
     def first(self) -> nn.Conv2d:
@@ -68,17 +69,27 @@ class SwinGait2DHeatmaps(SwinGait2D):
         silhouettes, keypoints = checked_joints(modalities, JOINTS, type(self).__name__)
         points, scores = keypoints[..., :2], keypoints[..., 2]
         size = silhouettes.shape[-2:]
-        check_keypoints(normalise_keypoints(points, size).flatten(0, 1), scores.flatten(0, 1))
+        with checked(normalise_keypoints(points, size).flatten(0, 1), scores.flatten(0, 1)):
+            return self._under(points, scores, ([silhouettes], *others))
+
+    def _under(self, points: Tensor, scores: Tensor, inputs: tuple) -> dict[str, Any]:
+        """Run SwinGait-2D with the maps of joints (n, s, 17, 2), in pixels, and their scores (n, s, 17)."""
         if self.pose is not None:
-            if self.training and not int(self.pose.count):
-                self.pose.fit(points, scores.clamp(0, 1))
-                share_poses([self.pose])
+            if self.training and self.looks_for_pose:
+                self._fit_pose(points, scores)
             points, scores = self.pose.mean.expand_as(points), torch.ones_like(scores)
-        self.first.maps = joint_maps(points, scores, size, self.heatmaps["sigma"]).flatten(0, 1)
+        self.first.maps = joint_maps(points, scores, inputs[0][0].shape[-2:], self.heatmaps["sigma"]).flatten(0, 1)
         try:
-            return super().forward(([silhouettes], *others))
+            return super().forward(inputs)
         finally:
             self.first.maps = None
+
+    def _fit_pose(self, points: Tensor, scores: Tensor) -> None:
+        """Take the mean pose of the first process's first batch, unless a checkpoint brought one."""
+        self.looks_for_pose = False
+        if not int(self.pose.count):
+            self.pose.fit(points, scores.clamp(0, 1))
+            share_poses([self.pose])
 
 
 def heatmap_settings(model_cfg: Mapping) -> dict[str, Any]:

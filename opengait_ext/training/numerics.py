@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, optim
 from torch.utils.data import DataLoader
 
+from plugins.answer import Answer
 from plugins.common.numerics import GradientWatch, nonfinite_rows, require_finite
 from plugins.errors import KpstraError, some
 
@@ -37,9 +38,9 @@ class Batch(NamedTuple):
 class StepWatch:
     """Watches the training steps of a hosted model.
 
-    Without float16 it reads the loss where the host reads it next (``loss_sum <= 1e-9``), and with it whether the
-    gradients of the step before were finite; so the device is waited for where the host waits anyway. The batch is set
-    by :class:`Watched`.
+    Without float16 the device is asked whether the loss is finite before the host reads the loss (``loss_sum <=
+    1e-9``), and the answer is read after that, before the optimiser's step; whether the gradients were, at the next
+    step. So nobody waits for the device but the host itself. The batch is set by :class:`Watched`.
     """
 
     def __init__(self, model: Any, optimizer: optim.Optimizer) -> None:
@@ -48,10 +49,13 @@ class StepWatch:
         self.scale: float | None = None
         self.skipped = self.in_a_row = 0
         self.batch = self.stepped = Batch(0, (), (), ())
+        self.loss: tuple[Tensor, Answer] | None = None
+        if not self.scaled:
+            optimizer.register_step_pre_hook(self._require_finite_loss)
         self.gradients = None if self.scaled else GradientWatch(optimizer)
 
     def before(self, loss: Tensor) -> None:
-        """Check the last step's gradients and this one's loss.
+        """Check the last step's gradients, and begin to check this one's loss.
 
         Raises:
             KpstraError: not finite, without float16.
@@ -60,10 +64,13 @@ class StepWatch:
             self.scale = self.model.Scaler.get_scale() if self.scale is None else self.scale
             return
         self.settle()
-        if not torch.isfinite(loss):
+        self.loss, self.stepped = (loss, Answer(torch.isfinite(loss))), self.batch
+
+    def _require_finite_loss(self, *_: object) -> None:
+        (loss, finite), self.loss = self.loss, None
+        if not finite.read():
             where = f"iteration {self.model.iteration + 1}, {self.batch}"
             raise KpstraError(f"training: the loss is {loss.item()} at {where}; {AGAIN.format('')}")
-        self.stepped = self.batch
 
     def settle(self) -> None:
         """Check the last step's gradients.

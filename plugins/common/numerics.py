@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, optim
 from torch.nn.utils import get_total_norm
 
+from ..answer import Answer
 from ..errors import KpstraError, some
 
 
@@ -28,21 +29,22 @@ def first_nonfinite(values: np.ndarray | Tensor) -> int | None:
 class GradientWatch:
     """Notices NaN or infinite gradients, before each of an optimiser's steps, and waits for no device.
 
-    The norm of a step's gradients stays on the device until :meth:`finite` is asked for it.
+    What the device finds is on its way to the host when :meth:`finite` is asked for it.
     """
 
     def __init__(self, optimizer: optim.Optimizer) -> None:
-        self._norm: Tensor | None = None
+        self._found: Answer | None = None
         optimizer.register_step_pre_hook(self._measure)
 
     def _measure(self, optimizer: optim.Optimizer, *_: object) -> None:
         trained = (parameter for group in optimizer.param_groups for parameter in group["params"])
-        self._norm = get_total_norm([parameter.grad for parameter in trained if parameter.grad is not None])
+        norm = get_total_norm([parameter.grad for parameter in trained if parameter.grad is not None])
+        self._found = Answer(torch.isfinite(norm))
 
     def finite(self) -> bool:
         """Whether the last step's gradients were finite; asked a second time, or before a step, it is true."""
-        norm, self._norm = self._norm, None
-        return norm is None or bool(torch.isfinite(norm))
+        found, self._found = self._found, None
+        return found is None or found.read()
 
 
 def require_finite(tensors: Iterable[tuple[str, Tensor]], what: str) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..keypoints.joints import JOINTS
+from ..kprpe.keypoints import pixels_of
 from .heatmaps import joint_maps
 
 PARTS = {"head": range(5), "torso": (5, 6, 11, 12), "arms": range(7, 11), "legs": range(13, 17)}  # COCO's joints
@@ -43,7 +44,7 @@ class JointPooling(nn.Module):
     def parts(self, tokens: Tensor, points: Tensor, scores: Tensor) -> Tensor:
         """Return what is pooled around each part's joints, (B, 4, C)."""
         height, width = tokens.shape[1:3]
-        at = points * points.new_tensor([width, height]) - 0.5
+        at = pixels_of(points, (height, width))
         weights = torch.einsum("pl,blhw->bphw", self.membership, joint_maps(at, scores, (height, width), SIGMA))
         total = weights.sum((2, 3), keepdim=True)
         weights = torch.where(total > 1e-6, weights / total.clamp(min=1e-6), 0.0)

@@ -35,7 +35,8 @@ def draw_skeleton(images: Tensor, points: Tensor, scores: Tensor, width: float, 
     strength = torch.minimum(*(scores[:, [limb[i] for limb in ends]] for i in (0, 1)))
     distance = _distances(start, end, images.shape[-2:])
     masks = (width / 2 + 0.5 - distance).clamp(0, 1) * strength[..., None, None]  # B, limbs, H, W
-    colours = images.new_tensor(list(COLOURS.values())) * (high - low) + low
+    colours = torch.tensor([*COLOURS.values()], dtype=images.dtype).to(images.device, non_blocking=True)
+    colours = colours * (high - low) + low
     for side, colour in enumerate(colours):
         mask = masks[:, [i for i, of in enumerate(sides) if of == side]].amax(1, keepdim=True).to(images.dtype)
         images = images + mask * (colour[:, None, None] - images)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..errors import KpstraError
 from .adapters import KeypointAttention
 from .context import KeypointContext
-from .keypoints import Keypoints, check_keypoints, start_check
+from .keypoints import Keypoints, check_keypoints, checked
 from .position.global_grid import KeypointRPE
 from .position.pose import moments
 from .position.share import image_share
@@ -68,16 +68,13 @@ class KPRPEHandle:
             keypoints = Keypoints(*(None if values is None else values.detach() for values in keypoints))
         if torch.compiler.is_compiling():
             return self.context.set(keypoints)
-        return self._checked(keypoints, start_check(*keypoints))
+        return self._checked(keypoints)
 
     @contextmanager
-    def _checked(self, keypoints: Keypoints, settle: Callable[[], None]) -> Iterator[None]:
-        """Set the keypoints, and tell at the end what the device found wrong with them."""
-        try:
-            with self.context.set(keypoints):
-                yield
-        finally:
-            settle()
+    def _checked(self, keypoints: Keypoints) -> Iterator[None]:
+        """Set the keypoints while they are looked at."""
+        with checked(*keypoints), self.context.set(keypoints):
+            yield
 
     def _tensor(self, values: Tensor | np.ndarray | None) -> Tensor | None:
         if isinstance(values, np.ndarray):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..answer import Answer
 from ..errors import KpstraError
 
 FAR = 4.0  # widths or heights of the input beyond its edge; a joint that augmentation moved out stays nearer
@@ -45,29 +47,40 @@ def normalise_keypoints(points: Tensor | np.ndarray, size: Sequence[int]) -> Ten
     return torch.stack(((x + 0.5) / size[1], (y + 0.5) / size[0]), dim=-1)  # no tensor of sizes: its copy would wait
 
 
-def start_check(points: Tensor, confidence: Tensor | None) -> Callable[[], None]:
-    """Begin :func:`check_keypoints`, and return what ends it: on CUDA the device looks while the host goes on.
+@contextmanager
+def checked(points: Tensor, confidence: Tensor | None) -> Iterator[None]:
+    """Do :func:`check_keypoints` beside the block: on CUDA the device looks while the host goes on.
 
-    The end waits for what the device was given before the check, not for what it was given since: no forward or
-    backward is held up by it.
+    The end of the block waits for what the device was given before the check, not for what it was given since: no
+    forward or backward is held up by it. Compiled code is not checked.
 
     Raises:
-        KpstraError: as :func:`check_keypoints`; from the function returned where the device looks by itself.
+        KpstraError: as :func:`check_keypoints`; on CUDA at the end of the block, elsewhere at its beginning.
     """
-    if not points.is_cuda:
+    if torch.compiler.is_compiling():
+        yield
+        return
+    answer = Answer(_right(points, confidence))
+    if not points.is_cuda and not answer.read():
         check_keypoints(points, confidence)
-        return lambda: None
-    answer = torch.empty((), dtype=torch.bool, pin_memory=True)
-    answer.copy_(_right(points, confidence), non_blocking=True)
-    arrived = torch.cuda.Event()
-    arrived.record(torch.cuda.current_stream(points.device))
-
-    def settle() -> None:
-        arrived.synchronize()
-        if not answer:
+    try:
+        yield
+    finally:
+        if points.is_cuda and not answer.read():
             check_keypoints(points, confidence)
 
-    return settle
+
+def pixels_of(points: Tensor, size: Sequence[int]) -> Tensor:
+    """Return points (..., 2), x and y in [0, 1] of an image of ``size`` (height, width), as its pixels.
+
+    The inverse of :func:`normalise_keypoints`: ``x * width - 0.5``.
+
+    Example:
+        >>> pixels_of(torch.tensor([[0.5, 1.0]]), (64, 44))
+        tensor([[21.5000, 63.5000]])
+    """
+    x, y = points.unbind(-1)
+    return torch.stack((x * size[1] - 0.5, y * size[0] - 0.5), dim=-1)  # no tensor of sizes: its copy would wait
 
 
 def _right(points: Tensor, confidence: Tensor | None) -> Tensor:

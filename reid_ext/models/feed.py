@@ -51,7 +51,7 @@ class KeypointFeed:
         if len(arguments) != 1 or self._next is None:
             return None
         keypoints, self._next = self._next, None
-        return arguments[0], keypoints.to(arguments[0].device)
+        return arguments[0], keypoints.to(arguments[0].device, non_blocking=True)
 
 
 def complexity(model: nn.Module, size: tuple[int, int, int, int]) -> tuple[int, int]:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from plugins.errors import KpstraError
 from plugins.kprpe import KPRPEHandle, normalise_keypoints
-from plugins.kprpe.keypoints import check_keypoints
 
 
 def joints_of(keypoints: Tensor, images: Tensor, joints: int) -> tuple[Tensor, Tensor]:
-    """Return points (B, joints, 2) in [0, 1] of the images and scores (B, joints) in [0, 1].
+    """Return points (B, joints, 2) in [0, 1] of the images and scores (B, joints) in [0, 1]; looks at no values.
 
     Args:
         keypoints: (B, joints, 3), x, y in pixels of the images, whole numbers being pixel centres, and score.
@@ -22,7 +20,7 @@ def joints_of(keypoints: Tensor, images: Tensor, joints: int) -> tuple[Tensor, T
         joints: how many the model takes.
 
     Raises:
-        KpstraError: keypoints of another shape, or values that cannot be right.
+        KpstraError: keypoints of another shape.
     """
     if tuple(keypoints.shape) != (images.shape[0], joints, 3):
         raise KpstraError(
@@ -30,10 +28,7 @@ def joints_of(keypoints: Tensor, images: Tensor, joints: int) -> tuple[Tensor, T
             "images and score"
         )
     keypoints = keypoints.detach().float()
-    points, scores = normalise_keypoints(keypoints, images.shape[-2:]), keypoints[..., 2].clamp(0, 1)
-    if not torch.compiler.is_compiling():
-        check_keypoints(points, scores)
-    return points, scores
+    return normalise_keypoints(keypoints, images.shape[-2:]), keypoints[..., 2].clamp(0, 1)
 
 
 def checked_settings(kprpe: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:

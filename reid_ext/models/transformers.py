@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from plugins.joint_inputs.pooling import JointPooling
 from plugins.joint_inputs.skeleton import draw_skeleton
 from plugins.keypoints.joints import JOINTS
 from plugins.kprpe import KPRPEHandle, inject_kprpe
+from plugins.kprpe.keypoints import checked, pixels_of
 from plugins.kprpe.position.pose import MeanPose
 from plugins.kprpe.position.table import KEYPOINTS
 
@@ -94,10 +96,15 @@ class JointTransformer(ReidTransformer):
             KpstraError: keypoints of another shape, or values that cannot be right.
         """
         points, scores = joints_of(keypoints, images, JOINTS)
-        if self.pose is not None:
-            self.pose.warn_unless_set("the control needs the mean pose of the training set")
-            points, scores = self.pose.mean.expand_as(points), torch.ones_like(scores)
-        return self.head(self.feature(images, points, scores))
+        with self.checked(points, scores):
+            if self.pose is not None:
+                self.pose.warn_unless_set("the control needs the mean pose of the training set")
+                points, scores = self.pose.mean.expand_as(points), torch.ones_like(scores)
+            return self.head(self.feature(images, points, scores))
+
+    def checked(self, points: Tensor, scores: Tensor) -> AbstractContextManager[None]:
+        """Return a context in which the joints are looked at."""
+        return checked(points, scores)
 
     def feature(self, images: Tensor, points: Tensor, scores: Tensor) -> Tensor:
         """Return the global feature (B, C); points (B, 17, 2) in [0, 1] of the images, scores (B, 17)."""
@@ -148,6 +155,10 @@ class KPRPETransformer(MeanPoseOfTables, JointTransformer):
         """The injected attentions."""
         return KPRPEHandle(self.backbone)
 
+    def checked(self, points: Tensor, scores: Tensor) -> AbstractContextManager[None]:
+        """Return a context that does nothing: setting the keypoints looks at them."""
+        return nullcontext()
+
     def feature(self, images: Tensor, points: Tensor, scores: Tensor) -> Tensor:
         """Run the backbone under the keypoints."""
         with self.kprpe.set_keypoints(points, scores if self.uses_confidence else None):
@@ -179,7 +190,7 @@ class HeatmapTransformer(JointTransformer):
     def feature(self, images: Tensor, points: Tensor, scores: Tensor) -> Tensor:
         """Run the backbone with the maps."""
         height, width = images.shape[-2:]
-        pixels = points * points.new_tensor([width, height]) - 0.5
+        pixels = pixels_of(points, (height, width))
         first = self.backbone.patch_embed.proj
         first.maps = joint_maps(pixels, scores, (height, width), SIGMA * height)
         try:
@@ -194,7 +205,7 @@ class DrawnTransformer(JointTransformer):
     def feature(self, images: Tensor, points: Tensor, scores: Tensor) -> Tensor:
         """Run the backbone on the painted images."""
         height, width = images.shape[-2:]
-        pixels = points * points.new_tensor([width, height]) - 0.5
+        pixels = pixels_of(points, (height, width))
         painted = draw_skeleton(images, pixels, scores, max(1.0, LINE * height), LOW, HIGH)
         return features(self.backbone, painted)[0]
 

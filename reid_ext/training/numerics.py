@@ -17,9 +17,9 @@ AGAIN = "nothing of this epoch is saved; lower train.lr and go on from the last 
 class WatchedEngine:
     """Mixed into a host's engine, in front of it.
 
-    The host reads its losses after each step, and waits for the device there; only then are they and the norm of the
-    gradients looked at, which costs no further wait. The step may have spoiled the weights in memory by then: the run
-    ends, and no checkpoint is written of them.
+    The host reads its losses after each step, and waits for the device there; only then is it read what the device
+    found in the gradients, which costs no further wait. The step may have spoiled the weights in memory by then: the
+    run ends, and no checkpoint is written of them.
     """
 
     _watches: tuple[GradientWatch, ...] = ()

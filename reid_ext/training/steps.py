@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -43,9 +44,11 @@ class OwnStep:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        accuracy = torchreid.metrics.accuracy(outputs[0], pids)[0].item()
-        parts = {name: value.item() for name, (_, value) in losses.items()}
-        return self.watched(data, {"loss": loss.item(), **parts, "acc": accuracy})
+        parts = {name: value.detach() for name, (_, value) in losses.items()}
+        accuracy = torchreid.metrics.accuracy(outputs[0], pids)[0].squeeze()
+        measured = {"loss": loss.detach(), **parts, "acc": accuracy}
+        values = torch.stack([*measured.values()]).tolist()  # one wait for the device
+        return self.watched(data, dict(zip(measured, values, strict=True)))
 
 
 class SoftmaxLosses(OwnStep):

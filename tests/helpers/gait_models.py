@@ -30,7 +30,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def build(host, data, tmp_path, monkeypatch):
-    """A function that builds the model of a configuration as a run does."""
+    """A function that builds the model of a configuration as a run does, or as the host alone would."""
     importlib.import_module("modeling.base_model")
     importlib.import_module("evaluation.evaluator")
     for name in OURS:
@@ -39,14 +39,15 @@ def build(host, data, tmp_path, monkeypatch):
     host("utils").get_msg_mgr().init_manager("output", False, 1)
     folder = host.active
 
-    def model(config, *overrides, training=True, seed=0):
+    def model(config, *overrides, training=True, seed=0, hosted=True):
         paths = f"data_cfg.dataset_root={data / 'data'}", f"data_cfg.dataset_partition={data / 'partition.json'}"
         settings = load_settings(folder, config, (*paths, *START, *overrides))
         resolve_paths(settings, folder, "train")
         adapt(settings, "cpu")
-        hosted_class = importlib.import_module("opengait_ext.training.hosted").hosted_class
+        room, name = ("training.hosted", "hosted_class") if hosted else ("host.active", "model_class")
+        choose = getattr(importlib.import_module(f"opengait_ext.{room}"), name)
         torch.manual_seed(seed)
-        return hosted_class(folder, settings["model_cfg"]["model"])(settings, training)
+        return choose(folder, settings["model_cfg"]["model"])(settings, training)
 
     yield model
     for name in OURS:

@@ -124,8 +124,9 @@ class KPRPEFaceTransformer(MeanPoseOfTables, FaceTransformer):
             KpstraError: keypoints of another shape, or values that cannot be right.
         """
         points, scores = joints_of(keypoints, images, self.num_joints)
-        points = points - 0.5 / points.new_tensor([images.shape[-1], images.shape[-2]])
-        landmarks = torch.cat((points, scores[..., None]), -1) if self.uses_confidence else points
+        x, y = points.unbind(-1)
+        parts = [x - 0.5 / images.shape[-1], y - 0.5 / images.shape[-2]]
+        landmarks = torch.stack([*parts, scores] if self.uses_confidence else parts, -1)
         return self.outputs(self.network(images, landmarks))
 
 
