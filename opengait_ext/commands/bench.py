@@ -10,6 +10,7 @@ from pathlib import Path
 from plugins.benchmarks.gpu.tables import add_gpu_options, run_tables
 from plugins.benchmarks.speed.report import add_report_options, at_least, present
 from plugins.common.arguments import Parser
+from plugins.common.budget import Budget
 
 from ..data import SHIPPED
 from ..host.options import add_host
@@ -70,7 +71,7 @@ def add_arguments(parser: Parser) -> None:
     )
     add_report_options(waits)
 
-    gpu = commands.add_parser("gpu", help="SwinGait-2D's images per second and memory on a GPU, onto one page")
+    gpu = commands.add_parser("gpu", help="SwinGait-2D's images per second and memory on a GPU, and a short training")
     add_host(gpu, device=False)
     add_gpu_options(gpu)
 
@@ -79,8 +80,11 @@ def run(args: argparse.Namespace) -> None:
     """Measure and report."""
     if args.what == "gpu":
         from ..benchmarks.speed import gpu
+        from ..benchmarks.study import short
 
-        return run_tables(args, {"swingait": partial(gpu.run, host=args.host)})
+        budget = Budget(args.budget)
+        walkers = partial(short.parts, folder=args.folder, host=args.host, budget=budget)
+        return run_tables(args, {"swingait": partial(gpu.parts, host=args.host), "walkers": walkers}, budget)
     import cv2
 
     at_least(repeats=(args.repeats, 1))

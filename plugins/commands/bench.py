@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     if args.what == "gpu":
         from ..benchmarks.gpu import attention, transformers
 
-        return run_tables(args, {"transformers": transformers.run, "attention": attention.run})
+        return run_tables(args, {"transformers": transformers.parts, "attention": attention.parts})
     at_least(repeats=(args.repeats, 1))
     benchmark = import_module(f"..benchmarks.speed.{args.what}", __package__)
     for name in args.shapes:

@@ -7,7 +7,8 @@ import math
 import re
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 
 UNITS = {"h": 3600, "m": 60, "s": 1}
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
@@ -21,9 +22,8 @@ class Budget:
 
     >>> budget = Budget(600)
     >>> if budget.allows("plain"):
-    ...     began = time.monotonic()
-    ...     train()
-    ...     budget.note("plain", time.monotonic() - began)
+    ...     with budget.timed("plain"):
+    ...         train()
 
     Args:
         seconds: the limit; ``None`` for none.
@@ -47,6 +47,17 @@ class Budget:
     def allows(self, kind: Hashable) -> bool:
         """Whether a run of this kind that is begun now is expected to end in time."""
         return self.expected(kind) <= self.left and self.left > 0
+
+    def share(self, among: int) -> Budget:
+        """Return the budget of the first of so many that divide what is left equally."""
+        return Budget(None if math.isinf(self._end) else max(0.0, self.left) / among, self._clock)
+
+    @contextmanager
+    def timed(self, kind: Hashable) -> Iterator[None]:
+        """Remember how long the block takes, unless it raises."""
+        began = self._clock()
+        yield
+        self.note(kind, self._clock() - began)
 
     def note(self, kind: Hashable, seconds: float) -> None:
         """Remember what a finished run of this kind has taken."""

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     if args.what == "gpu":
         from ..benchmarks.speed import gpu
 
-        return run_tables(args, {"networks": gpu.run})
+        return run_tables(args, {"networks": gpu.parts})
     from ..benchmarks.speed import faces, networks, ranking
 
     if args.what == "networks":

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from plugins.benchmarks.gpu.tables import Part
 from plugins.benchmarks.gpu.throughput import PRECISIONS, autocast, measure, peak_bytes
 
 from .scaling import SIZES, batch_of, forward, host_models
@@ -30,36 +31,40 @@ FORMS = {
 NAME = "SwinGait-2D"
 
 
-def run(
+def parts(
     device: torch.device,
     repeats: int,
     host: str = "embedded",
     size: str = "full",
     sequences: int = SEQUENCES,
     frames: int = FRAMES,
-) -> list[dict[str, Any]]:
-    """Measure networks of ``size`` over a host; images are silhouettes.
+) -> list[Part]:
+    """Return what measures networks of ``size`` over a host in each precision; images are silhouettes.
 
     ``sequences`` are halved until a train step's predicted memory fits; the rows say how many were taken.
     """
+    return [partial(part, device, repeats, host, size, sequences, frames, precision) for precision in PRECISIONS]
+
+
+def part(
+    device: torch.device, repeats: int, host: str, size: str, sequences: int, frames: int, precision: str
+) -> list[dict[str, Any]]:
+    """Measure the networks in one precision; arguments as :func:`parts` has them."""
     plain, with_keypoints = SIZES[size]
-    rows = []
     with host_models(device.type, host) as build:
         networks = {NAME: build(plain)}
         networks |= {f"{NAME}{suffix}": build(with_keypoints, settings) for suffix, settings in FORMS.items()}
         for network in networks.values():
             fit_pose(network)
-        for precision in PRECISIONS:
-            taken = fitting(networks[f"{NAME} + nonlinear"], sequences, frames, device, precision)
-            batches = {network: batch_of(network, taken, frames) for network in networks.values()}
-            steps = {
-                "forward": partial(infer, batches, device, precision),
-                "train step": partial(learn, batches, device, precision),
-            }
-            label = f"{NAME}, {taken} x {frames}, {precision}"
-            setting = {"precision": precision, "batch": f"{taken} x {frames}"}
-            rows += measure(networks, steps, taken * frames, repeats, LIMIT, label, **setting)
-    return rows
+        taken = fitting(networks[f"{NAME} + nonlinear"], sequences, frames, device, precision)
+        batches = {network: batch_of(network, taken, frames) for network in networks.values()}
+        steps = {
+            "forward": partial(infer, batches, device, precision),
+            "train step": partial(learn, batches, device, precision),
+        }
+        label = f"{NAME}, {taken} x {frames}, {precision}"
+        setting = {"precision": precision, "batch": f"{taken} x {frames}"}
+        return measure(networks, steps, taken * frames, repeats, LIMIT, label, **setting)
 
 
 def infer(batches: Mapping, device: torch.device, precision: str, network: nn.Module) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...stra import StRAttention
 from ..speed.stra import SHAPES, NaiveStRA, check_equal
+from .tables import Part
 from .throughput import PRECISIONS, autocast, measure
 
 BATCHES, LIMIT = (32, 128), 0.5  # images; seconds of a phase at most
@@ -18,26 +19,28 @@ LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channel
 SHAPE = "ResNet50, 256x128"
 
 
-def run(device: torch.device, repeats: int, batches: tuple[int, ...] = BATCHES) -> list[dict[str, Any]]:
-    """Measure the three on maps of :data:`SHAPE`.
+def parts(device: torch.device, repeats: int, batches: tuple[int, ...] = BATCHES) -> list[Part]:
+    """Return what measures the three on maps of :data:`SHAPE`, a part for each batch, layout and precision.
 
     Raises:
-        KpstraError: the formula's output is not ours.
+        KpstraError: from a part: the formula's output is not ours.
     """
-    shape, rows = SHAPES[SHAPE], []
+    shape = SHAPES[SHAPE]
     torch.manual_seed(0)
     ours = StRAttention(shape.channels, shape.groups).to(device)
     convolution = nn.Conv2d(shape.channels, shape.channels, 3, padding=1, bias=False).to(device)
     modules = {"3x3 convolution": convolution, "StRA": ours, "StRA, formula written out": NaiveStRA(ours)}
-    for batch, (layout, memory_format), precision in product(batches, LAYOUTS.items(), PRECISIONS):
-        x = torch.randn(batch, shape.channels, shape.height, shape.width, device=device)
+
+    def part(batch: int, layout: str, precision: str) -> list[dict[str, Any]]:
+        x, memory_format = torch.randn(batch, shape.channels, shape.height, shape.width, device=device), LAYOUTS[layout]
         check_equal(modules["StRA, formula written out"], ours, x)
         x = x.to(memory_format=memory_format).requires_grad_()
         convolution.to(memory_format=memory_format)
         steps = {"forward": partial(_infer, x, precision), "train step": partial(_learn, x, precision)}
         label = f"StRA, batch {batch}, {layout}, {precision}"
-        rows += measure(modules, steps, batch, repeats, LIMIT, label, precision=precision, layout=layout)
-    return rows
+        return measure(modules, steps, batch, repeats, LIMIT, label, precision=precision, layout=layout)
+
+    return [partial(part, *setting) for setting in product(batches, LAYOUTS, PRECISIONS)]
 
 
 def _infer(x: Tensor, precision: str, module: nn.Module) -> object:

@@ -18,6 +18,10 @@ TITLES = {  # table: its title, and the program that measures it
     "attention": ("StRA's attention against a 3x3 convolution", "python -m plugins bench gpu"),
     "swingait": ("SwinGait-2D with and without KP-RPE", "python -m opengait_ext bench gpu"),
     "networks": ("ResNet50 with StRA", "python -m reid_ext bench gpu"),
+    "walkers": (
+        "A short training: walkers, one seed of the study at its full length",
+        "python -m opengait_ext bench gpu",
+    ),
 }
 
 
@@ -50,7 +54,7 @@ def _driver() -> str:
 
 
 def read_page(folder: Path) -> dict[str, Any]:
-    """Return what was measured so far: ``setting``, empty before anything was, and ``tables``.
+    """Return what was measured so far: ``setting``, empty before anything was, ``tables``, and ``parts`` of them.
 
     Raises:
         KpstraError: a damaged file.
@@ -64,20 +68,27 @@ def read_page(folder: Path) -> dict[str, Any]:
     return content
 
 
-def write_page(folder: Path, setting: Mapping[str, str], tables: Mapping[str, Sequence[Mapping]]) -> None:
+def write_page(
+    folder: Path,
+    setting: Mapping[str, str],
+    tables: Mapping[str, Sequence[Mapping]],
+    parts: Mapping[str, tuple[int, int]] | None = None,
+) -> None:
     """Put tables beside those that were measured before in the same setting; those of another one are dropped.
 
     Args:
         folder: holds :data:`JSON` and :data:`PAGE`.
         setting: of :func:`card`; empty where there is none, which leaves what was measured before.
         tables: rows by table, one of :data:`TITLES`.
+        parts: how many parts of a table were measured, and how many it has; all, if it is not named.
     """
     for name in (JSON, PAGE):
         require_writable(folder / name)
     content = read_page(folder)
     if setting and content["setting"] != dict(setting):
-        content = {"setting": dict(setting), "tables": {}}
+        content = {"setting": dict(setting), "tables": {}, "parts": {}}
     content["tables"].update(tables)
+    content.setdefault("parts", {}).update(parts or {})
     write_json(folder / JSON, content)
     with atomic_write(folder / PAGE, "w") as stream:
         stream.write(render(content))
@@ -99,17 +110,21 @@ def render(content: Mapping[str, Any]) -> str:
     for table, (title, command) in TITLES.items():
         rows = content["tables"].get(table)
         lines += ["", f"## {title}", "", *(_table(rows) if rows else [f"{NOT_MEASURED}: `{command}` measures it."])]
+        done, whole = content.get("parts", {}).get(table, (0, 0))
+        if done < whole:
+            lines += ["", f"{done} of {whole} parts were measured in the time there was: `{command}` measures all."]
     return "\n".join(lines) + "\n"
 
 
 def _table(rows: Sequence[Mapping]) -> list[str]:
     setting = [key for key in rows[0] if key not in ("network", *PHASES)]
+    phases = [phase for phase in PHASES if any(phase in row for row in rows)]
     columns = ["network", *setting]
-    columns += [f"{phase}{what}" for phase in PHASES for what in (", images/s", " over", ", MB at its peak")]
+    columns += [f"{phase}{what}" for phase in phases for what in (", images/s", " over", ", MB at its peak")]
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for row in rows:
         cells = [row["network"], *(str(row[key]) for key in setting)]
-        for phase in PHASES:
+        for phase in phases:
             cells += _cells(row.get(phase))
         lines.append(f"| {' | '.join(cells)} |")
     return lines

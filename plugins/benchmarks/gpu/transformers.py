@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ...kprpe import KPRPEHandle, inject_kprpe
 from ..speed.kprpe import SHAPES, Shape, Transformer
+from .tables import Part
 from .throughput import PRECISIONS, autocast, measure
 
 BATCH, LIMIT = 64, 1.5  # images; seconds of a phase at most
@@ -26,15 +27,14 @@ VARIANTS = {
 INJECTED = ("", " + KP-RPE", " + second order")  # in timm's network
 
 
-def run(device: torch.device, repeats: int, names: tuple[str, ...] = ("ViT-S", "ViT-B")) -> list[dict[str, Any]]:
-    """Measure the blocks of every transformer under each bias, and timm's whole network with KP-RPE injected."""
-    rows = []
-    for name in names:
-        shape = SHAPES[name]._replace(batch=BATCH)
-        for precision in PRECISIONS:
-            rows += _blocks(name, shape, device, repeats, precision)
-            rows += _networks(name, shape, device, repeats, precision)
-    return rows
+def parts(device: torch.device, repeats: int, names: tuple[str, ...] = ("ViT-S", "ViT-B")) -> list[Part]:
+    """Return what measures the blocks of every transformer under each bias, and timm's whole network with KP-RPE."""
+    return [
+        partial(measured, name, SHAPES[name]._replace(batch=BATCH), device, repeats, precision)
+        for measured in (_blocks, _networks)
+        for precision in PRECISIONS
+        for name in names
+    ]
 
 
 def _blocks(name: str, shape: Shape, device: torch.device, repeats: int, precision: str) -> list[dict[str, Any]]:

@@ -33,6 +33,21 @@ def test_a_run_begins_only_if_the_longest_of_its_kind_fits():
     assert not budget.allows("a")
 
 
+def test_a_share_is_of_what_is_left():
+    """By the same clock; what has taken its time is remembered, unless it failed."""
+    clock = Clock()
+    budget = Budget(100, clock)
+    clock.now += 40
+    share = budget.share(2)
+    with share.timed("a"):
+        clock.now += 20
+    assert (share.left, share.expected("a"), share.allows("a")) == (10, 20, False)
+    with pytest.raises(ZeroDivisionError), share.timed("b"):
+        clock.now += 1 / 0
+    assert share.expected("b") == 20 and budget.share(1).left == 40
+    assert Budget(None, clock).share(3).left == math.inf and Budget(-5, clock).share(1).left == 0
+
+
 def test_after_its_end_nothing_begins():
     clock = Clock()
     budget = Budget(10, clock)

@@ -34,6 +34,20 @@ def test_tables_of_one_setting_stand_on_one_page(tmp_path):
     assert set(json.loads((tmp_path / JSON).read_text())["tables"]) == {"transformers", "networks"}
 
 
+def test_what_the_time_was_too_short_for_is_said(tmp_path):
+    """Until the table is measured whole."""
+    write_page(tmp_path, CARD, {"transformers": [row("ViT-S", 1.0)]}, {"transformers": (1, 8)})
+    said = "1 of 8 parts were measured in the time there was: `python -m plugins bench gpu` measures all."
+    assert said in (tmp_path / PAGE).read_text()
+    write_page(tmp_path, CARD, {"transformers": [row("ViT-S", 1.0)]}, {"transformers": (8, 8)})
+    assert "in the time there was" not in (tmp_path / PAGE).read_text()
+
+
+def test_a_table_of_trainings_has_its_own_columns(tmp_path):
+    write_page(tmp_path, CARD, {"walkers": [{"network": "plain", "iterations": 300, "mAP": 56.5}]})
+    assert "| network | iterations | mAP |\n|---|---|---|\n| plain | 300 | 56.5 |" in (tmp_path / PAGE).read_text()
+
+
 def test_another_card_begins_anew(tmp_path):
     write_page(tmp_path, CARD, {"transformers": [row("ViT-S", 1.0)]})
     write_page(tmp_path, {**CARD, "card": "B"}, {"networks": [row("resnet", 1.0)]})

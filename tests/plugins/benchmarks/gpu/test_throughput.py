@@ -34,7 +34,7 @@ def test_a_limit_leaves_three_rounds():
 def test_transformers_of_every_bias_and_precision(monkeypatch):
     monkeypatch.setattr(transformers, "BATCH", 2)
     monkeypatch.setitem(kprpe.SHAPES, "ViT-S", kprpe.Shape(1, 32, 2, 2, 4, 4, 5, 2))
-    rows = transformers.run(CPU, 1, ("ViT-S",))
+    rows = [row for part in transformers.parts(CPU, 1, ("ViT-S",)) for row in part()]
     blocks = {row["network"] for row in rows if "blocks" in row["network"]}
     assert blocks == {f"ViT-S blocks{suffix}" for suffix in transformers.VARIANTS}
     assert {row["network"] for row in rows} - blocks == {f"timm ViT-S{s}" for s in transformers.INJECTED}
@@ -43,7 +43,7 @@ def test_transformers_of_every_bias_and_precision(monkeypatch):
 
 def test_attention_in_both_layouts(monkeypatch):
     monkeypatch.setitem(stra.SHAPES, attention.SHAPE, stra.Shape(16, 4, 5, 4, 2))
-    rows = attention.run(CPU, 1, (2,))
+    rows = [row for part in attention.parts(CPU, 1, (2,)) for row in part()]
     assert {(row["layout"], row["precision"]) for row in rows} == {
         (layout, precision) for layout in attention.LAYOUTS for precision in PRECISIONS
     }
