@@ -28,6 +28,7 @@ from .data.images import read_image, rgb
 from .host import torchreid
 from .models import factory as models
 from .models.feed import KeypointFeed, joints_taken, takes_keypoints
+from .models.layout import evaluate_channels_last
 from .models.options import building
 from .training.weights import load_all_features
 
@@ -77,6 +78,7 @@ class FeatureExtractor(Host):
         with reading, building(image_size, kprpe, stra):
             more = {"verbose": False, "pixel_mean": [*images.mean], "pixel_std": [*images.std], **more}
             super().__init__(model_name, str(model_path), image_size, device=device, **more)
+        evaluate_channels_last(self.model)
         self._size = tuple(image_size)
         self._taken = joints_taken(self.model)
         self._feed = KeypointFeed(self.model) if takes_keypoints(self.model) else None

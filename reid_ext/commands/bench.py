@@ -22,6 +22,18 @@ def add_arguments(parser: Parser) -> None:
     add_device(networks)
     add_report_options(networks)
 
+    layouts = commands.add_parser("layouts", help="networks on a CPU, images channels last in memory or not")
+    layouts.add_argument("--networks", nargs="+", metavar="NAME", help="of torchreid's factory; by default five")
+    layouts.add_argument("--batches", type=int, nargs="+", default=(1, 16, 32, 100), metavar="N", help="images")
+    layouts.add_argument(
+        "--size", type=int, nargs=2, default=(256, 128), metavar=("HEIGHT", "WIDTH"), help="size of the images"
+    )
+    layouts.add_argument("--train", action="store_true", help="train steps in place of evaluation forwards")
+    layouts.add_argument(
+        "--limit", type=float, default=60.0, metavar="SECONDS", help="of rounds, for a network and batch size"
+    )
+    add_report_options(layouts)
+
     faces = commands.add_parser("faces", help="KP-RPE and its landmark detector in the ViT for faces (Table 3)")
     faces.add_argument(
         "--network", choices=("tiny", "small", "base"), default="small", help="of the paper, but for tiny"
@@ -44,13 +56,19 @@ def run(args: argparse.Namespace) -> None:
         from ..benchmarks.speed import gpu
 
         return run_tables(args, {"networks": gpu.parts})
-    from ..benchmarks.speed import faces, networks, ranking
+    from ..benchmarks.speed import faces, layouts, networks, ranking
 
     if args.what == "networks":
         at_least(batch=(args.batch, 2), size=(min(args.size), 32), repeats=(args.repeats, 1))
         device = usable(args.device)
         results = networks.run(device, args.repeats, args.batch, tuple(args.size))
         table, setting = networks.table(results), {"device": str(device), **results["shape"]}
+    elif args.what == "layouts":
+        at_least(batches=(min(args.batches), 1 + args.train), size=(min(args.size), 32), repeats=(args.repeats, 1))
+        phase = layouts.PHASES[args.train]
+        names = args.networks or layouts.NETWORKS
+        results = layouts.run(names, args.batches, tuple(args.size), phase, args.repeats, args.limit)
+        table, setting = layouts.table(results), {"device": "cpu", "phase": phase, "image": list(args.size)}
     elif args.what == "faces":
         at_least(batch=(args.batch, 2), repeats=(args.repeats, 1))
         device = usable(args.device)

@@ -15,6 +15,7 @@ from plugins.common.machine import device_name
 from ..data.images import reading
 from ..host import torchreid
 from ..host_errors import host_call
+from ..models.layout import evaluate_channels_last
 from ..models.networks import GivesDiversity
 from .checkpoints import inner, save_checkpoint, training_state
 from .console import quiet
@@ -117,13 +118,14 @@ class CheckpointedEngine(FedEngine, WatchedEngine):
         return outcome
 
     def register_model(self, name: str = "model", model=None, optim=None, sched=None) -> None:
-        """Register a model as the host does.
+        """Register a model as the host does; on a CPU it is tested with images channels last in memory.
 
         Raises:
             KpstraError: it was built for another loss, or for fewer people than there are to train on.
         """
         check_partner(inner(model), self.loss, self.datamanager.num_train_pids, type(self).__name__)
         super().register_model(name, model, optim, sched)
+        evaluate_channels_last(model)
 
     def save_model(self, epoch: int, rank1: float | None, save_dir: str, is_best: bool = False) -> None:
         """Write ``save_dir/<name>/model.pth.tar-<epoch + 1>`` (and ``model-best.pth.tar``) atomically."""
