@@ -31,15 +31,15 @@ def draw_skeleton(images: Tensor, points: Tensor, scores: Tensor, width: float, 
     scores = scores.clamp(0, 1)
     points = torch.where(scores.unsqueeze(-1) > 0, points, 0.0)
     ends, sides = _limbs()
-    start, end = (points[:, [limb[i] for limb in ends]] for i in (0, 1))  # B, limbs, 2
-    strength = torch.minimum(*(scores[:, [limb[i] for limb in ends]] for i in (0, 1)))
+    start, end = (torch.stack([points[:, limb[i]] for limb in ends], 1) for i in (0, 1))  # B, limbs, 2
+    strength = torch.stack([torch.minimum(scores[:, first], scores[:, second]) for first, second in ends], 1)
     distance = _distances(start, end, images.shape[-2:])
     masks = (width / 2 + 0.5 - distance).clamp(0, 1) * strength[..., None, None]  # B, limbs, H, W
     colours = torch.tensor([*COLOURS.values()], dtype=images.dtype).to(images.device, non_blocking=True)
     colours = colours * (high - low) + low
     for side, colour in enumerate(colours):
-        mask = masks[:, [i for i, of in enumerate(sides) if of == side]].amax(1, keepdim=True).to(images.dtype)
-        images = images + mask * (colour[:, None, None] - images)
+        mask = torch.stack([masks[:, i] for i, of in enumerate(sides) if of == side], 1).amax(1, keepdim=True)
+        images = images + mask.to(images.dtype) * (colour[:, None, None] - images)
     return images
 
 
