@@ -67,6 +67,8 @@ class StepWatch:
         self.loss, self.stepped = (loss, Answer(torch.isfinite(loss))), self.batch
 
     def _require_finite_loss(self, *_: object) -> None:
+        if self.loss is None:  # a step of somebody else's own loop
+            return
         (loss, finite), self.loss = self.loss, None
         if not finite.read():
             where = f"iteration {self.model.iteration + 1}, {self.batch}"
