@@ -68,12 +68,12 @@ class KPRPEHandle:
             keypoints = Keypoints(*(None if values is None else values.detach() for values in keypoints))
         if torch.compiler.is_compiling():
             return self.context.set(keypoints)
-        return self._checked(keypoints)
+        return self._set(keypoints, checked(*keypoints))
 
     @contextmanager
-    def _checked(self, keypoints: Keypoints) -> Iterator[None]:
-        """Set the keypoints while they are looked at."""
-        with checked(*keypoints), self.context.set(keypoints):
+    def _set(self, keypoints: Keypoints, checking: AbstractContextManager[None]) -> Iterator[None]:
+        """Set the keypoints for a block, at whose end their check ends too."""
+        with checking, self.context.set(keypoints):
             yield
 
     def _tensor(self, values: Tensor | np.ndarray | None) -> Tensor | None:

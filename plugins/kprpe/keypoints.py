@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -47,26 +47,34 @@ def normalise_keypoints(points: Tensor | np.ndarray, size: Sequence[int]) -> Ten
     return torch.stack(((x + 0.5) / size[1], (y + 0.5) / size[0]), dim=-1)  # no tensor of sizes: its copy would wait
 
 
-@contextmanager
-def checked(points: Tensor, confidence: Tensor | None) -> Iterator[None]:
-    """Do :func:`check_keypoints` beside the block: on CUDA the device looks while the host goes on.
+def checked(points: Tensor, confidence: Tensor | None) -> AbstractContextManager[None]:
+    """Do :func:`check_keypoints` beside a block: on CUDA the device looks while the host goes on.
 
     The end of the block waits for what the device was given before the check, not for what it was given since: no
     forward or backward is held up by it. Compiled code is not checked.
 
+    >>> with checked(points, confidence):
+    ...     network(images)
+
     Raises:
-        KpstraError: as :func:`check_keypoints`; on CUDA at the end of the block, elsewhere at its beginning.
+        KpstraError: as :func:`check_keypoints`; on CUDA at the end of the block, elsewhere at once.
     """
     if torch.compiler.is_compiling():
-        yield
-        return
-    answer = Answer(_right(points, confidence))
-    if not points.is_cuda and not answer.read():
+        return nullcontext()
+    right = Answer(_right(points, confidence))
+    if points.is_cuda:
+        return _checked_at_the_end(right, points, confidence)
+    if not right.read():
         check_keypoints(points, confidence)
+    return nullcontext()
+
+
+@contextmanager
+def _checked_at_the_end(right: Answer, points: Tensor, confidence: Tensor | None) -> Iterator[None]:
     try:
         yield
     finally:
-        if points.is_cuda and not answer.read():
+        if not right.read():
             check_keypoints(points, confidence)
 
 

@@ -152,6 +152,7 @@ def test_few_digits_are_placed_several_times(few, monkeypatch):
 
 def test_other_settings_in_a_folder_are_refused(few, tmp_path):
     make_all([], few, 2, tmp_path, CPU)
+    (tmp_path / "made").touch()  # a folder in which nothing was made takes other settings
     with pytest.raises(KpstraError, match="was begun with steps 2, not 3; give the same settings"):
         make_all([], few, 3, tmp_path, CPU)
     with pytest.raises(KpstraError, match="was begun with digits 'a few'"):
