@@ -153,6 +153,7 @@ def _with_base(path: Path) -> dict[str, Any]:
         below = read_yaml(resolve_config(base)) if isinstance(base, str) else None
         if below is None or "base" in below:
             raise KpstraError(f"{path}: base: {base!r}: expected the name of a table that has no `base` itself")
+        known_keys(below, (*SECTIONS, "walkers", "set"), str(resolve_config(base)))
         both = {**_mapping(below.get("set"), f"{base}: set"), **_mapping(content.get("set"), f"{path}: set")}
         content = {**below, **content, "set": both}
     known_keys(content, ("walkers", "set"), str(path), required=SECTIONS)

@@ -53,6 +53,10 @@ def test_a_table_over_another_has_its_sections_and_sets_more(tmp_path):
         (tmp_path / "third.yaml").write_text(yaml.safe_dump({"base": base}))
         with pytest.raises(KpstraError, match=r"third.yaml: base: .*expected the name of a table that has no `base`"):
             read_study(str(tmp_path / "third.yaml"))
+    wrong = write(tmp_path / "wrong.yaml", test={})
+    over.write_text(yaml.safe_dump({"base": wrong}))
+    with pytest.raises(KpstraError, match=r"wrong.yaml: test: unknown key \(did you mean 'tests'"):
+        read_study(str(over))
 
 
 def test_the_larger_networks_are_the_small_ones_four_times_as_wide():
