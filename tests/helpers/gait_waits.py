@@ -13,19 +13,22 @@ from opengait_ext.settings.load import load_settings, resolve_paths
 from opengait_ext.training.hosted import hosted_class
 from opengait_ext.training.session import adapt, session
 
+STEPS = (  # small, and with nothing between them
+    "trainer_cfg.sampler.batch_size=[2, 2]",
+    "trainer_cfg.sampler.frames_num_fixed=2",
+    "trainer_cfg.sampler.frames_skip_num=0",
+    "trainer_cfg.save_iter=100",
+    "trainer_cfg.log_iter=100",
+    "trainer_cfg.with_test=false",
+)
 GAIT = (
+    *STEPS,
     "model_cfg.Backbone.layers=[1,1,2,2]",
     "model_cfg.Backbone.channels=[8,16]",
     "model_cfg.SeparateBNNecks={in_channels: 16, class_num: 4, parts_num: 16}",
     "model_cfg.transformer={embed_dim: 16, num_heads: [2, 4]}",
     "trainer_cfg.restore_hint=0",
-    "trainer_cfg.sampler.batch_size=[2, 2]",
-    "trainer_cfg.sampler.frames_num_fixed=2",
-    "trainer_cfg.sampler.frames_skip_num=0",
     "trainer_cfg.total_iter=6",
-    "trainer_cfg.save_iter=100",
-    "trainer_cfg.log_iter=100",
-    "trainer_cfg.with_test=false",
     "data_cfg.num_workers=2",
 )
 PLAIN, KPRPE = "opengait/swingait2d_gait3d", "opengait/swingait2d_kprpe_gait3d"

@@ -4,22 +4,11 @@ from unittest.mock import patch
 
 import pytest
 from gait_models import TINY
+from gait_waits import KPRPE, PLAIN, STEPS
 from waits import Waits
 
 pytest_plugins = ["host_folders", "gait_models"]
-SETTINGS = (
-    *TINY,
-    "trainer_cfg.sampler.batch_size=[2, 2]",
-    "trainer_cfg.sampler.frames_num_fixed=2",
-    "trainer_cfg.sampler.frames_skip_num=0",
-    "trainer_cfg.total_iter=3",
-    "trainer_cfg.save_iter=100",
-    "trainer_cfg.log_iter=100",
-    "trainer_cfg.with_test=false",
-    "trainer_cfg.enable_float16=false",
-    "data_cfg.num_workers=0",
-)
-PLAIN, KPRPE = "opengait/swingait2d_gait3d", "opengait/swingait2d_kprpe_gait3d"
+SETTINGS = (*TINY, *STEPS, "trainer_cfg.total_iter=3", "trainer_cfg.enable_float16=false", "data_cfg.num_workers=0")
 NETWORKS = {
     "plain": (PLAIN, "data_cfg.data_in_use=[true, false]"),
     "KP-RPE": (KPRPE,),
