@@ -13,6 +13,7 @@ from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result, Row
 from plugins.benchmarks.leaderboard.host import Description
 from plugins.benchmarks.report import Series, read_scalars
 from plugins.common.machine import installed
+from plugins.errors import KpstraError
 
 from ..training.folder import checkpoints
 from ..training.results import read_results
@@ -67,8 +68,22 @@ class TorchreidHost(Host):
             more = ["test.evaluate", "True", "model.load_weights", str(done[last])]
         elif last:
             more = ["model.resume", str(done[last])]
+        else:
+            more = self._start(job)
         root = ["--root", self.options.data] if self.options.data else []
         return [sys.executable, "-m", "reid_ext", "--config-file", job.row.config, *root, *self._opts(job), *more]
+
+    def _start(self, job: Job) -> list[str]:
+        """Return the setting that names the weights of the row that this one starts from."""
+        if job.warm_start is None or "model.load_weights" in self.settings:
+            return []
+        done = checkpoints(job.warm_start.folder)
+        if not done:
+            raise KpstraError(
+                f"{job.warm_start.folder}: the weights of {job.warm_start}, from which it starts, are gone; "
+                "model.load_weights=PATH names others"
+            )
+        return ["model.load_weights", str(done[max(done)])]
 
     def _opts(self, job: Job) -> list[str]:
         given = [token for pair in self.settings.items() for token in pair]

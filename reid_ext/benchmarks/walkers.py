@@ -4,7 +4,8 @@
 128x64 crops. Each camera has its background, light and azimuth; people share clothes, so colours alone do not name
 them. Of each test identity one crop a camera is a query, the others are the gallery. ``keypoints.npz`` holds their
 joints, for ``data.keypoints``, and ``walkers.json`` every setting: the same command writes the same bytes, a run that
-was stopped goes on, and other settings in the same folder are refused.
+was stopped goes on, and other settings in the same folder are refused. With ``--others``, crops of further people lie
+in ``<output>/others``, for ``data.sources [others]``: a network can be trained on them before it is fine-tuned.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from plugins.keypoints import write as write_keypoints
 
 BASE = Path("market1501", "Market-1501-v15.09.15")
 TRAIN, QUERY, GALLERY = "bounding_box_train", "query", "bounding_box_test"
+OTHERS = Path("others")  # a data set of people beside them
 CAMERAS, PEOPLE = 6, 1501  # the most that Market-1501's names allow for
 JOINTS = "keypoints.npz"
 RANKS = 20  # torchreid reports ranks up to this one
@@ -37,6 +39,7 @@ class Settings:
 
     identities: int = 120
     train: int = 60  # of the identities
+    others: int = 0  # identities beside them, to be trained on first
     cameras: int = 4
     crops: int = 4  # of each identity by each camera
     seed: int = 0
@@ -58,7 +61,9 @@ class Settings:
             f"--train {self.train}: expected at least 1 and fewer than --identities {self.identities}": not 1
             <= self.train
             < self.identities,
-            f"--identities {self.identities}: expected at most {PEOPLE}": self.identities > PEOPLE,
+            f"--others {self.others}: expected 0 or more": self.others < 0,
+            f"--identities {self.identities} --others {self.others}: expected at most {PEOPLE} together": self.people
+            > PEOPLE,
             f"--cameras {self.cameras}: expected 2 to {CAMERAS}": not 2 <= self.cameras <= CAMERAS,
             f"--crops {self.crops}: expected 2 to 99": not 2 <= self.crops <= 99,
             f"--identities {self.identities}: {others} gallery crops for a query, rank-{RANKS} needs {RANKS}": others
@@ -73,15 +78,26 @@ class Settings:
         self.render(0, 0, 0)
 
     def as_json(self) -> dict[str, Any]:
-        """All settings, as ``walkers.json`` holds them; simple bodies are left out, as they once were."""
-        return {name: value for name, value in asdict(self).items() if (name, value) != ("bodies", "simple")}
+        """All settings, as ``walkers.json`` holds them; what came later is left out while it changes nothing."""
+        later = {"bodies": "simple", "others": 0}
+        return {name: value for name, value in asdict(self).items() if later.get(name) != value}
+
+    @property
+    def people(self) -> int:
+        """How many people are rendered; the last :attr:`others` of them lie in :data:`OTHERS`."""
+        return self.identities + self.others
+
+    def folder(self, identity: int) -> Path:
+        """The folder of an identity's data set, below the output."""
+        return BASE if identity < self.identities else OTHERS
 
     def files(self, identity: int) -> dict[str, tuple[int, int]]:
-        """The files of an identity, below :data:`BASE`, and the camera and number of each."""
+        """The files of an identity, below its :meth:`folder`, and the camera and number of each."""
+        trained = identity < self.train or identity >= self.identities
         names = {}
         for camera in range(self.cameras):
             for number in range(self.crops):
-                folder = TRAIN if identity < self.train else QUERY if number == 0 else GALLERY
+                folder = TRAIN if trained else QUERY if number == 0 else GALLERY
                 name = f"{folder}/{identity + 1:04d}_c{camera + 1}s1_{number:06d}_00.jpg"
                 names[name] = (camera, number)
         return names
@@ -114,11 +130,11 @@ def write(output: Path, settings: Settings) -> int:
     settings.check()
     written, people = 0, {}
     with claim(output, settings.as_json(), record="walkers.json", alone=True), scratch(output) as partial:
-        for folder in (TRAIN, QUERY, GALLERY):
-            (output / BASE / folder).mkdir(parents=True, exist_ok=True)
-        for identity in tqdm(range(settings.identities), unit="id", desc="walkers", dynamic_ncols=True):
+        for folder in (BASE / TRAIN, BASE / QUERY, BASE / GALLERY, *([OTHERS / TRAIN] if settings.others else [])):
+            (output / folder).mkdir(parents=True, exist_ok=True)
+        for identity in tqdm(range(settings.people), unit="id", desc="walkers", dynamic_ncols=True):
             for name, (camera, number) in settings.files(identity).items():
-                path = output / BASE / name
+                path = output / settings.folder(identity) / name
                 there = path.is_file()  # put in place whole
                 if there and (output / JOINTS).is_file():
                     continue

@@ -12,6 +12,7 @@ INTERRUPTED = GOES_ON
 OPTIONS = {
     "identities": "number of people",
     "train": "how many of them are trained on",
+    "others": "people beside them in a data set of their own, others, for data.sources",
     "cameras": "cameras, each with its background, light and azimuth",
     "crops": "crops of each person by each camera",
     "seed": "seed of all random numbers",
@@ -45,8 +46,9 @@ def run(args: argparse.Namespace) -> None:
     output, settings = options.pop("output"), Settings(**options)
     written = write(output, settings)
     tests = settings.identities - settings.train
+    others = f"; {settings.others} others (data.sources [others])" if settings.others else ""
     print(
-        f"{output}: {written} crops written; {settings.train} training identities, {tests} test identities: "
+        f"{output}: {written} crops written; {settings.train} training identities{others}, {tests} test identities: "
         f"{tests * settings.cameras} queries, {tests * settings.cameras * (settings.crops - 1)} in the gallery; "
         f"train on them with `python -m reid_ext --root {output}`"
     )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import statistics
 from argparse import Namespace
@@ -16,6 +17,7 @@ from reid_data import COMPLEXITY
 from web_page import read_page
 
 from plugins.benchmarks.leaderboard import Job, Result, Row
+from plugins.errors import KpstraError
 from reid_ext.__main__ import main
 from reid_ext.benchmarks.leaderboard import TorchreidHost, complexity
 from reid_ext.training.results import Results
@@ -209,6 +211,22 @@ def test_a_row_sets_keys_of_its_configuration(table, tmp_path):
     assert (merged["train.open_layers"], merged["train.lr"], merged["train.seed"]) == (["conv9"], 0.25, 3)
     command = host.next_command(job, merged)
     assert command[command.index("train.open_layers") + 1] == "['conv9']"
+
+
+def test_a_warm_start_takes_the_weights_of_the_row_it_starts_from(finished, tmp_path):
+    """Its last epoch's, unless the user names others; without any it is refused; a run goes on from its own."""
+    first, row = finished / "reid" / "first" / "seed1", Row("warm", "", config="reid/pets_mobilenetv2_stra")
+    job = Job(row, 1, tmp_path / "warm", Job(replace(row, name="first"), 1, first))
+    host = TorchreidHost(Namespace(data=str(ROOT / "tests" / "data" / "pets-mini")))
+    (merged,) = host.merged([job])
+    assert host.next_command(job, merged)[-2:] == ["model.load_weights", str(checkpoint(first, EPOCHS))]
+    given = TorchreidHost(host.options, {"model.load_weights": "mine.pth"}).next_command(job, merged)
+    assert given.count("model.load_weights") == 1 and given[given.index("model.load_weights") + 1] == "mine.pth"
+    with pytest.raises(KpstraError, match=r"the weights of first seed 1, from which it starts, are gone; model\.load_"):
+        host.next_command(replace(job, warm_start=replace(job.warm_start, folder=tmp_path / "gone")), merged)
+    shutil.copytree(first / "model", job.folder / "model")
+    checkpoint(job.folder, EPOCHS).unlink()
+    assert host.next_command(job, merged)[-2:] == ["model.resume", str(checkpoint(job.folder, EPOCHS - 1))]
 
 
 def test_what_the_page_says_of_a_rate_that_falls_along_a_cosine():

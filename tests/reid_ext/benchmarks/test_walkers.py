@@ -13,7 +13,7 @@ from reid_data import arguments
 
 from plugins.keypoints import read
 from reid_ext.__main__ import main
-from reid_ext.benchmarks.walkers import BASE, GALLERY, QUERY, TRAIN, Settings
+from reid_ext.benchmarks.walkers import BASE, GALLERY, OTHERS, QUERY, TRAIN, Settings
 
 SMALL = ["--identities", "7", "--train", "3", "--cameras", "3", "--crops", "3"]
 
@@ -92,6 +92,8 @@ def test_killed_and_rerun_writes_the_same_bytes(tmp_path):
         (["--identities", "1600"], "--identities 1600"),
         (["--cameras", "7"], "--cameras 7"),
         (["--crops", "1"], "--crops 1"),
+        (["--others", "-1"], "--others -1"),
+        (["--others", "1495"], "--identities 7 --others 1495: expected at most 1501 together"),
         (["--seed", "-1"], "--seed -1"),
         (["--clothing", "-1"], "clothing -1"),
         (["--light", "nan"], "--light nan"),
@@ -103,6 +105,23 @@ def test_mistakes_are_one_line_and_status_2(tmp_path, capsys, options, message):
     err = capsys.readouterr().err
     assert err.startswith("reid-ext walkers: error: ") and message in err and err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_others_are_a_data_set_of_their_own(root, tmp_path, capsys):
+    """Beside the same crops of the same people; torchreid trains on the ones and tests on the others."""
+    output = tmp_path / "data"
+    assert main(["walkers", "--output", str(output), *SMALL, "--others", "2"]) == 0
+    assert "3 training identities; 2 others (data.sources [others]), 4 test" in capsys.readouterr().out
+    ours, before = (contents(folder / BASE) for folder in (output, root))
+    assert ours == before
+    others = sorted(path.name for path in (output / OTHERS / TRAIN).iterdir())
+    assert len(others) == 2 * 3 * 3 and {name[:4] for name in others} == {"0008", "0009"}
+    assert {f"{TRAIN}/{name}" for name in others} <= set(read(output / "keypoints.npz"))
+    sources = ["data.sources", "['others']", "train.max_epoch", "1", "train.batch_size", "9"]
+    assert main(arguments(output, tmp_path / "run", *sources)) == 0
+    assert re.search(r"train +\| +2 \| +18 \| +3", next((tmp_path / "run").glob("train.log-*")).read_text())
+    assert main(["walkers", "--output", str(output), *SMALL]) == 2
+    assert "was begun with others 2, not unset" in capsys.readouterr().err
 
 
 def test_crops_of_bodies_of_anny(root, tmp_path, capsys):
