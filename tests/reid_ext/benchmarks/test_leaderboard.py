@@ -215,7 +215,7 @@ def test_a_row_sets_keys_of_its_configuration(table, tmp_path):
 
 def test_a_warm_start_takes_the_weights_of_the_row_it_starts_from(finished, tmp_path):
     """Its last epoch's, unless the user names others; without any it is refused; a run goes on from its own."""
-    first, row = finished / "reid" / "first" / "seed1", Row("warm", "", config="reid/pets_mobilenetv2_stra")
+    first, row = finished[1] / "reid" / "first" / "seed1", Row("warm", "", config="reid/pets_mobilenetv2_stra")
     job = Job(row, 1, tmp_path / "warm", Job(replace(row, name="first"), 1, first))
     host = TorchreidHost(Namespace(data=str(ROOT / "tests" / "data" / "pets-mini")))
     (merged,) = host.merged([job])
