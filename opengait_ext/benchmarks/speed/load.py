@@ -104,7 +104,7 @@ def watch_prepare(raw: Path, output: Path, sequences: int, workers: int) -> list
         "--workers",
         str(workers),
     ]
-    journal, read = output / JOURNAL, [0, -1]  # bytes, and lines beside the first
+    journal, read = output / JOURNAL, [0, 0]  # bytes and lines
 
     def finished() -> int:
         if journal.exists():

@@ -17,20 +17,22 @@ from ...settings.load import load_settings, resolve_paths
 from ...training.hosted import hosted_class
 from ...training.restore import quiet
 from ...training.session import adapt, session
-from .load import EACH, STEPS, children, point, resident
+from .load import STEPS, children, point, resident
 
 CONFIG = "opengait/pets_swingait2d_kprpe"  # a small network: only its loaders are used
-IDENTITIES_A_BATCH, SEQUENCES_OF_EACH = 32, 4  # the paper's
+IDENTITIES_A_BATCH, SEQUENCES_OF_EACH = 32, 4  # the paper's, or all that train
 
 
 def measure(folder: Path, sequences: int, workers: int, choice: str) -> dict[str, Any]:
     """Time the data sets, and loaders that read as many sequences as there are, or all of the test half once."""
+    partition = folder / "partition.json"
+    trained = len(json.loads(partition.read_text())["TRAIN_SET"])
     overrides = (
         f"data_cfg.dataset_root={folder / 'prepared'}",
-        f"data_cfg.dataset_partition={folder / 'partition.json'}",
+        f"data_cfg.dataset_partition={partition}",
         f"data_cfg.num_workers={workers}",
-        f"model_cfg.SeparateBNNecks.class_num={sequences // EACH + 1}",
-        f"trainer_cfg.sampler.batch_size=[{IDENTITIES_A_BATCH}, {SEQUENCES_OF_EACH}]",
+        f"model_cfg.SeparateBNNecks.class_num={trained}",
+        f"trainer_cfg.sampler.batch_size=[{min(IDENTITIES_A_BATCH, trained)}, {SEQUENCES_OF_EACH}]",
         "evaluator_cfg.restore_hint=0",
     )
     with session(choice, "cpu") as (host, device), quiet(host):
