@@ -103,8 +103,12 @@ def _folder(cfg: CfgNode) -> Path:
 
 
 def _moving(cfg: CfgNode) -> list[str]:
-    """What may differ when a run goes on; the cosine schedule depends on where it ends."""
-    return [key for key in MOVING if key != "train.max_epoch" or cfg.train.lr_scheduler != "cosine"]
+    """What may differ when a run goes on.
+
+    The cosine schedule depends on where it ends; the weights that a run began from need not be named again.
+    """
+    moving = [key for key in MOVING if key != "train.max_epoch" or cfg.train.lr_scheduler != "cosine"]
+    return moving if cfg.model.load_weights else [*moving, "model.load_weights"]
 
 
 def found_text(cfg: CfgNode) -> str:

@@ -77,6 +77,21 @@ def test_a_refused_run_leaves_its_folder_to_others(tmp_path):
         pytest.fail("entered")
 
 
+def test_weights_that_a_run_began_from_need_not_be_named_again(tmp_path):
+    """A leaderboard's row with a warm start names them once; other ones are refused."""
+    save = ("data.save_dir", str(tmp_path))
+    begun, other, gone_on = (
+        load_config(opts=(*save, "model.load_weights", path)) for path in ("trunk.pth", "other.pth", "")
+    )
+    with claimed(begun):
+        (tmp_path / "model" / "model.pth.tar-1").write_text("")
+    other.model.resume = gone_on.model.resume = "model.pth.tar-1"
+    with claimed(gone_on):
+        require_begun_with(gone_on)
+    with pytest.raises(KpstraError, match=r"model.load_weights 'trunk.pth', not 'other.pth'"), claimed(other):
+        pytest.fail("entered")
+
+
 def test_a_run_from_before_a_setting_goes_on(tmp_path):
     """As an update of this package finds it; a value that is not the default is a difference."""
     opts = ("data.save_dir", str(tmp_path), "model.resume", "model.pth.tar-1", "data.transforms", "['random_affine']")
