@@ -69,10 +69,10 @@ def demo(output: Path, raw: Path | None, host: str, device: str, overrides: Sequ
     overrides = [*fitting(raw, data), *overrides]
     settings = recipe(CONFIG, overrides)
     options = {"host": host, "device": device, "workdir": str(output), "overrides": overrides}
-    launch(Run(CONFIG, "train", **options))
-    measured = launch(Run(CONFIG, "test", **options)) or {}
-
     engine, folder = settings["trainer_cfg"], output / output_folder(settings, training=True)
+    launch(Run(CONFIG, "train", **options))
+    measured = launch(Run(CONFIG, "test", engine["total_iter"], **options)) or {}
+
     checkpoint = checkpoint_path(folder, engine["save_name"], engine["total_iter"])
     with session(host, "cpu") as (active, on), quiet(active):
         attentions = restore(active, on, CONFIG, checkpoint, overrides).kprpe.attentions
