@@ -55,7 +55,7 @@ def add_arguments(parser: Parser) -> None:
     )
     add_report_options(swingait)
 
-    load = commands.add_parser("load", help="prepare and the loaders at Gait3D's size")
+    load = commands.add_parser("load", help="prepare and the loaders with as many sequences as Gait3D")
     load.add_argument("--sequences", type=int, default=25000, metavar="N", help="sequences to make and read")
     load.add_argument("--workers", type=int, default=1, metavar="N", help="processes of prepare, and of each loader")
     add_host(load, device=False)

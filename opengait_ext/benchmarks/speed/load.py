@@ -1,4 +1,4 @@
-"""``prepare`` and the data loaders at Gait3D's size: is time linear and memory flat?
+"""``prepare`` and the data loaders with as many sequences as Gait3D: is time linear and memory flat?
 
 The sequences are the shipped pedestrians, linked under as many names as are asked for, so that every file is really
 read, prepared, written and read again. Linux only: memory is read from ``/proc``.
