@@ -159,6 +159,8 @@ class Checkpoints:
         """Train, and save the last iteration's checkpoint wherever it falls."""
         module = getattr(model, "module", model)
         module.record = TrainingRecord(module.save_path, module.engine_cfg["total_iter"], module.iteration > 0)
+        if not module.iteration and distributed.get_rank() == 0:
+            module.record.begin()
         super(Checkpoints, type(module)).run_train(model)
         if module.iteration % module.engine_cfg["save_iter"]:
             module.save_ckpt(module.iteration)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from plugins.common.folders import RECORD, claim
 from plugins.errors import KpstraError
 
 from .checkpoints import checkpoint_files, read_checkpoint
-from .record import output_folder
+from .record import output_folder, read_training
 
 MAY_DIFFER = (  # of a run that goes on: where things are, how often they are said, how far it goes, how it is tested
     "data_cfg.dataset_root",
@@ -58,7 +59,7 @@ def training_folder(settings: Mapping[str, Any], defaults: Mapping[str, Any], go
     if found and not goes_on:
         notes.append(
             f"{folder / 'checkpoints'}: checkpoints of these settings up to iteration {next(iter(found))} are there; "
-            "this run starts anew and replaces them one by one; --resume goes on from the last"
+            "this run starts anew and replaces them one by one; in its place, --resume would go on from the last"
         )
     partition = Path(settings["data_cfg"]["dataset_partition"])
     digest = hashlib.sha256(partition.read_bytes()).hexdigest()[:8]
@@ -76,11 +77,19 @@ def training_folder(settings: Mapping[str, Any], defaults: Mapping[str, Any], go
 def go_on(settings: dict[str, Any]) -> list[str]:
     """Let the settings restore the last whole checkpoint of their output folder, if there is one.
 
+    Checkpoints past the iteration that ``training.json`` records are left aside: they are of an earlier run, in whose
+    folder the one that it records began anew.
+
     Returns:
         What was found, for the log.
     """
     trainer, notes = settings["trainer_cfg"], []
-    for iteration, path in checkpoint_files(output_folder(settings, training=True), trainer["save_name"]).items():
+    folder = output_folder(settings, training=True)
+    reached = (read_training(folder) or {}).get("iteration", math.inf)
+    for iteration, path in checkpoint_files(folder, trainer["save_name"]).items():
+        if iteration > reached:
+            notes.append(f"--resume: left aside: {path}: of an earlier run; this one has come to iteration {reached}")
+            continue
         try:
             read_checkpoint(str(path), "cpu")
         except KpstraError as error:

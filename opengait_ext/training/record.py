@@ -34,9 +34,16 @@ class TrainingRecord:
         self.before = (read_training(folder) or {}).get("seconds", 0.0) if goes_on else 0.0
         self.began = time.monotonic()
 
+    def begin(self) -> None:
+        """Write the record of a run that begins anew, at iteration 0: checkpoints in its folder are of another run."""
+        self._write(0)
+
     def write(self, iteration: int, checkpoint: str | Path) -> None:
         """Write the record after the checkpoint of ``iteration``; a test of what it replaces counts no more."""
         _test_path(self.path.parent, checkpoint).unlink(missing_ok=True)
+        self._write(iteration)
+
+    def _write(self, iteration: int) -> None:
         seconds = self.before + time.monotonic() - self.began
         content = {"iteration": iteration, "total_iter": self.total, "seconds": round(seconds, 3), **_where()}
         with atomic_write(self.path, "w") as stream:

@@ -8,7 +8,9 @@ from gait_data import checkpoint, run, write_data
 
 from opengait_ext.host.find import find_host
 from opengait_ext.settings.load import default_values
-from opengait_ext.training.folder import training_folder
+from opengait_ext.training.folder import go_on, training_folder
+from opengait_ext.training.record import TrainingRecord
+from opengait_ext.training.session import process_group
 from plugins.errors import KpstraError
 
 SHORT = ("trainer_cfg.total_iter=2", "trainer_cfg.save_iter=1")
@@ -47,15 +49,22 @@ def test_another_training_set_is_other_settings(data, tmp_path):
 
 
 def test_the_same_settings_are_told_what_is_there(data):
-    """Settings that say where, how often and how far may differ."""
+    """Settings that say where, how often and how far may differ; --resume goes on with the run that was begun last."""
+    earlier = weights(checkpoint(data, 2))
+    warm = f"trainer_cfg.restore_hint={checkpoint(data, 1)}"
     done = run(
         data,
         "trainer_cfg.total_iter=1",
         "trainer_cfg.save_iter=5",
         "data_cfg.num_workers=1",
         "data_cfg.pretreatment=host",
+        warm,
     )
     assert "checkpoints of these settings up to iteration 2 are there" in done.stderr and "--resume" in done.stderr
+    done = run(data, *SHORT, warm, "--resume")
+    assert "00002.pt: of an earlier run; this one has come to iteration 1" in done.stderr
+    assert "--resume: goes on from iteration 1 of 2" in done.stderr
+    assert not same(earlier, weights(checkpoint(data, 2)))
 
 
 @pytest.mark.slow
@@ -71,6 +80,19 @@ def test_resume_takes_the_last_whole_checkpoint(data):
     assert same(weights(checkpoint(data, 3, workdir="broken")), weights(checkpoint(data, 3, workdir="whole")))
     done = run(data, "trainer_cfg.total_iter=3", "trainer_cfg.save_iter=1", "--resume", workdir="broken")
     assert "Nothing to train: iteration 3 of 3" in done.stderr
+
+
+def test_a_run_begun_anew_has_no_checkpoint_yet(tmp_path, settings):
+    """Interrupted before its first, it begins again; without a record, the last one is the run's."""
+    folder = tmp_path / "output" / "Gait3D" / "M" / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    torch.save({"model": {}}, folder / "checkpoints" / "run-00040.pt")
+    settings["trainer_cfg"]["total_iter"] = 40
+    assert go_on(settings) == ["--resume: goes on from iteration 40 of 40"]
+    with process_group("cpu"):
+        TrainingRecord(folder, 40, goes_on=False).begin()
+    found = go_on(settings)
+    assert len(found) == 2 and "run-00040.pt: of an earlier run" in found[0] and "no checkpoint yet" in found[1]
 
 
 @pytest.mark.slow
