@@ -21,6 +21,7 @@ from .schema import OUR_DEFAULTS, check
 
 LOGGER = logging.getLogger(__name__)
 EXPONENT = re.compile(r"[+-]?\d+[eE][+-]?\d+")
+GOING_ON = {"optimizer_reset": False, "scheduler_reset": False, "restore_ckpt_strict": True}  # from an own checkpoint
 SECTIONS = "sections such as `data_cfg:` and `model_cfg:`"
 
 
@@ -43,7 +44,9 @@ def read_settings(
     Args:
         config: a path, or the name of a shipped configuration.
         overrides: ``section.key=value`` pairs; the value is YAML, a list's items are named by their number.
-        restore: the iteration of ``--iter``, 0 for none.
+        restore: the iteration of ``--iter``, 0 for none. One given here or as ``trainer_cfg.restore_hint`` names a
+            checkpoint of the run itself, with which the optimiser's state is taken too and all must fit, whatever a
+            configuration says for its warm start; ``trainer_cfg.optimizer_reset=true`` beside it still counts.
 
     Raises:
         KpstraError: no such file, unreadable YAML, unknown key, or a value that is out of range.
@@ -66,6 +69,10 @@ def read_settings(
             raise KpstraError(f"command line: {more[0]}")
     if restore:
         settings["trainer_cfg"]["restore_hint"] = settings["evaluator_cfg"]["restore_hint"] = restore
+    trainer, given = settings["trainer_cfg"], {override.partition("=")[0] for override in overrides}
+    asked = restore or "trainer_cfg.restore_hint" in given
+    if asked and isinstance(trainer["restore_hint"], int) and trainer["restore_hint"] > 0:
+        trainer.update({key: value for key, value in GOING_ON.items() if f"trainer_cfg.{key}" not in given})
     passed_on = f"{path}: passed on to the host, which leaves out what it does not know: {'; '.join(doubts)}"
     return settings, [passed_on] if doubts else []
 

@@ -12,6 +12,7 @@ from typing import Any
 from plugins.common.folders import RECORD, claim
 from plugins.errors import KpstraError
 
+from ..settings.load import GOING_ON
 from .checkpoints import checkpoint_files, read_checkpoint
 from .record import output_folder, read_training
 
@@ -95,6 +96,6 @@ def go_on(settings: dict[str, Any]) -> list[str]:
         except KpstraError as error:
             notes.append(f"--resume: left aside: {error}")
             continue
-        trainer.update(restore_hint=iteration, optimizer_reset=False, scheduler_reset=False, restore_ckpt_strict=True)
+        trainer.update(GOING_ON, restore_hint=iteration)
         return [*notes, f"--resume: goes on from iteration {iteration} of {trainer['total_iter']}"]
     return [*notes, "--resume: no checkpoint yet; the run starts at its beginning"]

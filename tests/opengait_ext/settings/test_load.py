@@ -76,6 +76,21 @@ def test_overrides(load):
     assert settings["trainer_cfg"]["restore_hint"] == settings["evaluator_cfg"]["restore_hint"] == 7
 
 
+def test_a_run_of_a_warm_start_goes_on_with_its_optimiser(load):
+    """--iter and a whole-number restore_hint name the run's own checkpoint; what is given beside them counts."""
+    keys = ("optimizer_reset", "scheduler_reset", "restore_ckpt_strict")
+
+    def restored(*overrides, restore=0):
+        trainer = load(KPRPE, *overrides, restore=restore)["trainer_cfg"]
+        return tuple(trainer[key] for key in keys)
+
+    warm = (True, False, False)
+    assert restored() == restored("trainer_cfg.restore_hint=B.pt") == restored("trainer_cfg.restore_hint=0") == warm
+    assert restored(restore=20000) == restored("trainer_cfg.restore_hint=20000") == (False, False, True)
+    assert restored("trainer_cfg.optimizer_reset=true", restore=20000) == (True, False, True)
+    assert restored("trainer_cfg.restore_ckpt_strict=false", restore=20000) == (False, False, False)
+
+
 MISTAKES = {
     "data_cfg.dataset_rot=a": r"command line: data_cfg.dataset_rot: unknown key .*'dataset_root'",
     "dat_cfg.dataset_root=a": r"dat_cfg: unknown key \(did you mean 'data_cfg'\?\)",
