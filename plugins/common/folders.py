@@ -132,14 +132,30 @@ def require_same(
     Raises:
         KpstraError: names the dotted keys that differ, with the old and the new value.
     """
+    if changed := _changed(begun, now, ignore, defaults):
+        raise KpstraError(f"{where}: was begun with {some(changed, separator='; ')}; {advice}")
+
+
+def same(
+    begun: Mapping[str, Any],
+    now: Mapping[str, Any],
+    ignore: Sequence[str] = (),
+    defaults: Mapping[str, Any] | None = None,
+) -> bool:
+    """Return whether settings are those that something was begun with, as :func:`require_same` has it."""
+    return not _changed(begun, now, ignore, defaults)
+
+
+def _changed(
+    begun: Mapping[str, Any], now: Mapping[str, Any], ignore: Sequence[str], defaults: Mapping[str, Any] | None
+) -> list[str]:
+    """Say of each key that differs what it was and what it is."""
     before, after, usual = flatten(begun), flatten(_as_json(now)), _as_json(defaults or {})
-    changed = [
+    return [
         f"{key} {_shown(before, key)}, not {_shown(after, key)}"
         for key in dict.fromkeys((*before, *after))
         if not _same(key, before, after, usual) and not _within(key, ignore)
     ]
-    if changed:
-        raise KpstraError(f"{where}: was begun with {some(changed, separator='; ')}; {advice}")
 
 
 def _same(key: str, before: Mapping[str, Any], after: Mapping[str, Any], usual: Mapping[str, Any]) -> bool:

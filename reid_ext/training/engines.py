@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 from yacs.config import CfgNode
@@ -17,9 +18,11 @@ from ..host import torchreid
 from ..host_errors import host_call
 from ..models.layout import evaluate_channels_last
 from ..models.networks import GivesDiversity
+from ..settings.evaluation import evaluation_settings
 from .checkpoints import inner, save_checkpoint, training_state
 from .console import quiet
 from .fed import FedEngine
+from .folder import CHECKPOINT, NAME
 from .margins import MARGINS
 from .numerics import WatchedEngine
 from .partners import check_partner, check_triplet_batch
@@ -40,6 +43,8 @@ class CheckpointedEngine(FedEngine, WatchedEngine):
     """
 
     loss = "softmax"  # what the model must have been built for
+    settings: Mapping[str, Any] | None = None  # what is tested and how, to be written beside the results
+    evaluated_weights: tuple[str, int | None] = "", None  # file and epoch, in a test alone
     _begun: float | None = None  # when run() was called
     _test_only = False
 
@@ -100,10 +105,12 @@ class CheckpointedEngine(FedEngine, WatchedEngine):
         """Return what the last test measured."""
         device = device_name(self.use_gpu)
         if self._begun is None or self._test_only:
-            return Results(self._metrics, device=device)
+            path, epoch = self.evaluated_weights
+            return Results(self._metrics, True, None, None, device, path, epoch, self.settings)
         epoch = self.epoch + 1
         seconds = time.monotonic() - self._begun if self.start_epoch == 0 else None
-        return Results(self._metrics, epoch == self.max_epoch, epoch, seconds, device)
+        path = f"{NAME}/{CHECKPOINT}{epoch}"
+        return Results(self._metrics, epoch == self.max_epoch, epoch, seconds, device, path, epoch, self.settings)
 
     def _evaluate(self, dataset_name: str = "", ranks: Sequence[int] = (1, 5, 10, 20), **kwargs) -> tuple[float, float]:
         if has_protocol(kwargs.get("query_loader")):
@@ -132,7 +139,7 @@ class CheckpointedEngine(FedEngine, WatchedEngine):
         self.require_finite_weights()
         for name in self.get_model_names():
             state = training_state(self._models[name], self._optims[name], self._scheds[name], epoch + 1, rank1)
-            path = Path(save_dir) / name / f"model.pth.tar-{epoch + 1}"
+            path = Path(save_dir) / name / f"{CHECKPOINT}{epoch + 1}"
             save_checkpoint(state, path)
             if is_best:
                 save_checkpoint(state, Path(save_dir) / "model-best.pth.tar")
@@ -207,4 +214,6 @@ def build_engine(cfg: CfgNode, datamanager, model: nn.Module, optimizer, schedul
     diverse = isinstance(inner(model), GivesDiversity)
     if diverse:
         arguments["weight_d"] = cfg.stra.weight_d
-    return ENGINES[cfg.data.type, cfg.loss.name][diverse](datamanager, model, **arguments)
+    engine = ENGINES[cfg.data.type, cfg.loss.name][diverse](datamanager, model, **arguments)
+    engine.settings = evaluation_settings(cfg)
+    return engine

@@ -9,12 +9,13 @@ from pathlib import Path
 from yacs.config import CfgNode
 
 from plugins.common.files import read_json
-from plugins.common.folders import RECORD, claim, require_same
+from plugins.common.folders import RECORD, claim, require_same, same
 from plugins.errors import KpstraError
 
+from ..settings.evaluation import WHEN, evaluation_settings
 from ..settings.load import default_values
 from .checkpoints import load_checkpoint
-from .results import read_results
+from .results import Results, read_results
 
 NAME, CHECKPOINT = "model", "model.pth.tar-"  # the host's
 # Settings that do not enter what is trained, or only where training ends.
@@ -113,5 +114,34 @@ def _moving(cfg: CfgNode) -> list[str]:
 
 def found_text(cfg: CfgNode) -> str:
     """Return what the folder holds of a training with these settings."""
-    text = f"holds {max(checkpoints(cfg.data.save_dir))} of {cfg.train.max_epoch} epochs of a run with these settings"
-    return f"{text}, finished and tested" if read_results(cfg.data.save_dir) else text
+    last = max(checkpoints(cfg.data.save_dir))
+    text = f"holds {last} of {cfg.train.max_epoch} epochs of a run with these settings"
+    return f"{text}, finished and tested" if last >= cfg.train.max_epoch and results_of(cfg, last) else text
+
+
+def results_of(cfg: CfgNode, epoch: int) -> Results | None:
+    """Return what the folder's checkpoint of ``epoch`` reached, tested on these targets with these settings, if known.
+
+    A training's file of before settings were kept in it counts as one of the settings that the folder was begun with.
+    """
+    folder = Path(cfg.data.save_dir)
+    path = checkpoints(folder)[epoch].resolve()
+    for results in reversed(read_results(folder).values()):
+        if results.settings is None:
+            of_it, before = results.epoch == epoch, evaluation_settings(read_json(_folder(cfg) / RECORD, "settings"))
+        else:
+            of_it, before = (folder / results.checkpoint).resolve() == path, results.settings
+        there = of_it and {*results.metrics} == {*cfg.data.targets}
+        if there and same(before, evaluation_settings(cfg), WHEN, default_values()):
+            return results
+    return None
+
+
+def evaluated_weights(cfg: CfgNode) -> tuple[str, int | None]:
+    """Return the file whose weights are tested, from ``data.save_dir`` if it lies in there, and its epochs, if told."""
+    if not cfg.test.evaluate or not (given := cfg.model.resume or cfg.model.load_weights):
+        return "", None
+    path, folder = Path(given).expanduser().resolve(), Path(cfg.data.save_dir).resolve()
+    epoch = load_checkpoint(given).get("epoch")
+    name = path.relative_to(folder) if path.is_relative_to(folder) else path
+    return name.as_posix(), epoch if isinstance(epoch, int) else None

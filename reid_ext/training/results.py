@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from plugins.common.files import read_json, write_json
 from plugins.errors import KpstraError
@@ -19,6 +20,10 @@ class Results:
     ``metrics`` holds mAP and ``Rank-<k>``, or what a protocol of faces measures, as fractions, by data set in the order
     of ``data.targets``; ``epoch`` is the number of finished epochs (``None`` in a test alone), ``final`` whether they
     were all; ``seconds`` is what the training took so far, tests included, and ``None`` where it was resumed.
+
+    ``checkpoint`` is the file whose weights were tested, from the folder of the results if it lies in there, and
+    ``settings`` what they were tested with (:func:`reid_ext.settings.evaluation.evaluation_settings`); older files have
+    neither.
     """
 
     metrics: Mapping[str, Mapping[str, float]]
@@ -26,6 +31,9 @@ class Results:
     epoch: int | None = None
     seconds: float | None = None
     device: str = ""
+    checkpoint: str = ""
+    checkpoint_epoch: int | None = None
+    settings: Mapping[str, Any] | None = None
 
     def write(self, save_dir: str | Path) -> Path:
         """Write the file of ``save_dir``, whole or not at all, and return its path."""

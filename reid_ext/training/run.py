@@ -25,11 +25,19 @@ from ..settings.load import engine_run_kwargs, optimizer_kwargs, scheduler_kwarg
 from .checkpoints import load_checkpoint
 from .console import quiet, run_log
 from .engines import build_engine
-from .folder import claimed, found_text, last_checkpoint, last_whole_checkpoint, require_begun_with
+from .folder import (
+    CHECKPOINT,
+    claimed,
+    evaluated_weights,
+    found_text,
+    last_checkpoint,
+    last_whole_checkpoint,
+    require_begun_with,
+    results_of,
+)
 from .optimisers import build_optimizer
 from .poses import exempt_from_decay, fit_pose
 from .protocols import require_classifier
-from .results import read_results
 from .resume import resume as restore
 from .schedules import build_scheduler
 from .weights import load_all_features, load_weights
@@ -64,6 +72,7 @@ def run(cfg: CfgNode, resume: bool = False) -> None:
         keep_freed_memory()
     with run_log() as log:
         engine = prepare(cfg)
+        engine.evaluated_weights = evaluated_weights(cfg)
         with nullcontext() if cfg.test.evaluate else claimed(cfg):
             name = "test.log" if cfg.test.evaluate else "train.log"
             log.open(Path(cfg.data.save_dir) / f"{name}-{time.strftime('%Y-%m-%d-%H-%M-%S')}")
@@ -86,11 +95,12 @@ def _go_on(cfg: CfgNode) -> bool:
         return False
     require_begun_with(cfg)
     print(f"{cfg.data.save_dir}: {found_text(cfg)}")
-    if load_checkpoint(path).get("epoch", 0) < cfg.train.max_epoch:
+    epoch = int(path.name.removeprefix(CHECKPOINT))
+    if epoch < cfg.train.max_epoch:
         cfg.model.resume = str(path)
         return False
-    if results := read_results(cfg.data.save_dir):
-        print(list(results.values())[-1].table())
+    if results := results_of(cfg, epoch):
+        print(results.table())
         return True
     cfg.test.evaluate, cfg.model.load_weights = True, str(path)
     return False
@@ -108,7 +118,7 @@ def prepare(cfg: CfgNode):
         size = (1, 3, cfg.data.height, cfg.data.width)
         params, flops = complexity(model, size)
     print(f"{cfg.model.name}: {params:,} parameters, {flops:,} FLOPs an image of {cfg.data.height}x{cfg.data.width}")
-    check_tested_weights(cfg)
+    check_evaluated_weights(cfg)
     if cfg.model.load_weights:
         whole = cfg.test.evaluate and not cfg.model.partial_weights
         try:
@@ -147,7 +157,7 @@ def prepare(cfg: CfgNode):
     return engine
 
 
-def check_tested_weights(cfg: CfgNode) -> None:
+def check_evaluated_weights(cfg: CfgNode) -> None:
     """Check that a test is of weights that were trained.
 
     Raises:

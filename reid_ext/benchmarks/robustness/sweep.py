@@ -15,13 +15,13 @@ from yacs.config import CfgNode
 
 from plugins.benchmarks.robustness import CheckpointRun, Disturbance, Point
 from plugins.benchmarks.robustness.store import digest
-from plugins.common.settings import flatten
 from plugins.errors import KpstraError
 
 from ...data.datasets import check_datasets
 from ...data.images import read_image
 from ...data.keypoints import size_of
 from ...host import torchreid
+from ...settings.evaluation import evaluation_settings
 from ...settings.load import engine_run_kwargs, load_config
 from ...settings.options import opts
 from ...training.checkpoints import load_checkpoint
@@ -30,8 +30,6 @@ from ...training.run import prepare
 from .disturb import CropErrors
 
 NAMED = 2  # last parts of an image's path that name it: folder and file
-TESTED = ("model.name", "kprpe.", "stra.", "data.", "test.", "cuhk03.", "market1501.")  # settings of a test
-UNTOLD = ("data.workers", "data.save_dir", "data.transforms", "test.evaluate", "test.batch_size", "stra.weight_d")
 
 
 class ChangedCrops(Dataset):
@@ -146,5 +144,4 @@ class OpenRun:
 
 def record(run: CheckpointRun, cfg: CfgNode) -> dict[str, Any]:
     """Return what identifies a run: its weights, its network, and how it is tested on what."""
-    settings = {k: v for k, v in flatten(cfg).items() if k.startswith(TESTED) and k not in UNTOLD}
-    return {"checkpoint": Path(run.checkpoint).name, "sha256": digest(run.checkpoint), **settings}
+    return {"checkpoint": Path(run.checkpoint).name, "sha256": digest(run.checkpoint), **evaluation_settings(cfg)}

@@ -1,6 +1,9 @@
 """A training never writes over another one's checkpoints; `--resume` goes on from the latest whole one."""
 
 import json
+import os
+import shutil
+from itertools import count
 
 import pytest
 import torch
@@ -9,9 +12,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from plugins.errors import KpstraError
 from reid_ext.__main__ import main
+from reid_ext.settings.evaluation import evaluation_settings
 from reid_ext.settings.load import load_config
 from reid_ext.training.engines import SoftmaxEngine
-from reid_ext.training.folder import claimed, require_begun_with
+from reid_ext.training.folder import claimed, found_text, require_begun_with, results_of
+from reid_ext.training.results import Results
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +51,73 @@ def test_resume_of_a_finished_run_says_what_it_measured(finished, capsys):
     assert main(arguments(root, folder, "train.max_epoch", "1", "--resume")) == 0
     out = capsys.readouterr().out
     assert "holds 1 of 1 epochs" in out and "\nmarket1501 " in out and "Training on" not in out
+
+
+def test_a_run_killed_in_its_last_test_is_tested(finished, tmp_path, capsys):
+    """What its first epochs had reached is not what it measured."""
+    root, folder = finished
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    state = torch.load(tmp_path / "model" / "model.pth.tar-1", weights_only=True)
+    torch.save({**state, "epoch": 2}, tmp_path / "model" / "model.pth.tar-2")
+
+    def resumed():
+        assert main(arguments(root, tmp_path, "train.max_epoch", "2", "--resume")) == 0
+        return capsys.readouterr().out
+
+    out = resumed()
+    assert "finished and tested" not in out and f"Results: {tmp_path / 'test.results.json'}" in out
+    written = json.loads((tmp_path / "test.results.json").read_text())
+    assert (written["checkpoint"], written["checkpoint_epoch"]) == ("model/model.pth.tar-2", 2)
+    assert written["settings"]["test.ranks"] == [1, 5, 10, 20]
+    again = resumed()
+    assert "2 of 2 epochs of a run with these settings, finished and tested" in again and "Results: " not in again
+    assert main(arguments(root, tmp_path, "train.max_epoch", "3")) == 2
+    assert "holds 2 of 3 epochs of a run with these settings; add --resume" in capsys.readouterr().err
+
+
+@pytest.fixture
+def two_epochs(tmp_path):
+    """The folder of a run of two epochs, its settings, and a function that writes results there, each later."""
+    cfg, ticks = load_config(opts=("data.save_dir", str(tmp_path), "train.max_epoch", "2")), count()
+    with claimed(cfg):
+        for epoch in (1, 2):
+            (tmp_path / "model" / f"model.pth.tar-{epoch}").write_text("")
+
+    def write(value, epoch=None, target="market1501", **more):
+        path = Results({target: {"mAP": value}}, epoch=epoch, **more).write(tmp_path)
+        os.utime(path, (next(ticks),) * 2)
+
+    return cfg, write
+
+
+def test_results_of_other_checkpoints_and_settings_are_no_results_of_a_run(two_epochs):
+    cfg, write = two_epochs
+    last, usual = "model/model.pth.tar-2", evaluation_settings(cfg)
+    write(0.1, 2, checkpoint=last, checkpoint_epoch=2, settings=usual)
+    assert results_of(cfg, 2).metrics == {"market1501": {"mAP": 0.1}} and results_of(cfg, 1) is None
+    assert found_text(cfg).endswith("these settings, finished and tested")
+    for more in (
+        {"checkpoint": "model/model.pth.tar-1", "checkpoint_epoch": 1, "settings": usual},
+        {"checkpoint": last, "checkpoint_epoch": 2, "settings": {**usual, "data.height": 128}},
+        {"checkpoint": last, "checkpoint_epoch": 2, "settings": usual, "target": "dukemtmcreid"},
+        {},  # of before
+    ):
+        write(0.2, **more)
+        assert results_of(cfg, 2).metrics["market1501"]["mAP"] == 0.1
+    write(0.3, checkpoint=last, checkpoint_epoch=2, settings={**usual, "test.visrank": True})
+    assert results_of(cfg, 2).metrics["market1501"]["mAP"] == 0.3
+    cfg.data.targets = ["dukemtmcreid"]
+    assert results_of(cfg, 2) is None and found_text(cfg).endswith("these settings")
+
+
+def test_results_of_a_training_from_before_they_named_their_checkpoint(two_epochs):
+    cfg, write = two_epochs
+    write(0.1, 1)
+    assert results_of(cfg, 2) is None
+    write(0.2, 2)
+    assert results_of(cfg, 2).metrics["market1501"]["mAP"] == 0.2
+    cfg.test.dist_metric = "cosine"
+    assert results_of(cfg, 2) is None
 
 
 @pytest.mark.slow
