@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -29,7 +30,7 @@ from .host import torchreid
 from .models import factory as models
 from .models.feed import KeypointFeed, joints_taken, takes_keypoints
 from .models.layout import evaluate_channels_last
-from .models.options import building
+from .models.options import building, network_settings
 from .training.weights import load_all_features
 
 NORMALISED = 20.0  # above every value of a normalised image, 2.64 with ImageNet's mean and deviation
@@ -52,7 +53,7 @@ class FeatureExtractor(Host):
             expressions those of :mod:`reid_ext.models.inputs`), ``pixel_norm``, ``verbose``.
 
     Raises:
-        KpstraError: no such model or file, or weights of another model.
+        KpstraError: no such model or file, or weights of another model or of other ``kprpe`` and ``stra``.
     """
 
     def __init__(
@@ -74,7 +75,8 @@ class FeatureExtractor(Host):
         if not isinstance(image_size, (tuple, list)) or len(image_size) != 2 or not all(map(_is_size, image_size)):
             raise KpstraError(f"image_size: {image_size!r}: expected (height, width) in pixels, such as (256, 128)")
         device = str(usable(device or "auto"))
-        reading = patch.object(sys.modules[Host.__module__], "load_pretrained_weights", load_all_features)
+        load = partial(load_all_features, settings=network_settings(model_name, kprpe, stra))
+        reading = patch.object(sys.modules[Host.__module__], "load_pretrained_weights", load)
         with reading, building(image_size, kprpe, stra):
             more = {"verbose": False, "pixel_mean": [*images.mean], "pixel_std": [*images.std], **more}
             super().__init__(model_name, str(model_path), image_size, device=device, **more)

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     from ..host import torchreid
     from ..models import factory as models
     from ..models.modal import ModesTransformer
-    from ..models.options import building
+    from ..models.options import building, network_settings
     from ..pictures.centres import write_centres
     from ..pictures.mode_maps import find_block
     from ..pictures.mode_pictures import Normalisation, find_images, write_pictures
@@ -47,7 +47,8 @@ def run(args: argparse.Namespace) -> None:
         if value < 1:
             raise KpstraError(f"--{option}: {value}: expected 1 or more")
     models.register()
-    with building(size, kprpe_settings(cfg), stra_settings(cfg)):
+    kprpe, stra = kprpe_settings(cfg), stra_settings(cfg)
+    with building(size, kprpe, stra):
         model = torchreid.models.build_model(name, 1, pretrained=False, use_gpu=False)
     finds_centres = isinstance(model, ModesTransformer)
     if finds_centres and args.block:
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     if not finds_centres:
         find_block(model, args.block)
     paths = find_images(args.images)
-    load_all_features(model, args.weights)
+    load_all_features(model, args.weights, network_settings(name, kprpe, stra))
     normalisation = Normalisation(cfg.data.norm_mean, cfg.data.norm_std)
     if finds_centres:
         pictures = write_centres(model, paths, args.output, size, normalisation, args.modes, args.rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 from yacs.config import CfgNode
 
@@ -13,7 +15,7 @@ from ..settings.load import kprpe_settings, stra_settings
 from ..training.console import print_report
 from ..training.margins import MARGINS, give_margin
 from . import factory
-from .options import building
+from .options import building, network_settings
 from .pretrained import load_imagenet
 
 LAYERS = {"train.open_layers": "train.fixbase_epoch", "train.new_layers": "train.staged_lr"}  # key -> what uses it
@@ -59,6 +61,11 @@ def build_model(cfg: CfgNode, num_classes: int) -> nn.Module:
     check_layers(cfg, model)
     note_normalisation(cfg)
     return model
+
+
+def built_with(cfg: CfgNode) -> dict[str, Any]:
+    """Return by dotted key what :func:`build_model` builds the network with."""
+    return network_settings(cfg.model.name, kprpe_settings(cfg), stra_settings(cfg))
 
 
 def note_normalisation(cfg: CfgNode) -> None:

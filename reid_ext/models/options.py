@@ -44,3 +44,16 @@ def building(
         yield
     finally:
         _CURRENT.reset(before)
+
+
+def network_settings(
+    name: str, kprpe: Mapping[str, Any] | None = None, stra: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return by dotted key what a network of this name is built with.
+
+    >>> network_settings("resnet50_stra", stra={"gate": "softmax"})
+    {'model.name': 'resnet50_stra', 'stra.gate': 'softmax'}
+    """
+    sections = {"kprpe": kprpe or {}, "stra": stra or {}}
+    given = {f"{section}.{key}": value for section, values in sections.items() for key, value in values.items()}
+    return {"model.name": name, **given}

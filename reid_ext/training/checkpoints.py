@@ -12,11 +12,16 @@ from torch import Tensor, nn
 
 from plugins.common.checkpoints import read
 from plugins.common.files import atomic_write
+from plugins.common.folders import require_same
 from plugins.common.numerics import require_finite
+from plugins.common.settings import flatten
 from plugins.errors import KpstraError, some
 from plugins.stra.reference import from_reference
 
+from ..settings.schema import SCHEMA
 from .rng import rng_state
+
+SETTINGS = "settings"  # of the network, in a checkpoint
 
 
 def _plain_scalar(dtype: np.dtype, data: bytes) -> float | int:
@@ -33,7 +38,14 @@ SAFE_GLOBALS = [
 ]
 
 
-def training_state(model: nn.Module, optimizer, scheduler, epoch: int, rank1: float | None = None) -> dict[str, Any]:
+def training_state(
+    model: nn.Module,
+    optimizer,
+    scheduler,
+    epoch: int,
+    rank1: float | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return all that a run needs to go on as if it had not stopped.
 
     Args:
@@ -41,6 +53,8 @@ def training_state(model: nn.Module, optimizer, scheduler, epoch: int, rank1: fl
         optimizer, scheduler: either may be ``None``.
         epoch: number of finished epochs.
         rank1: measured after this epoch; left out when it was not.
+        settings: that the network was built with, of :func:`reid_ext.models.options.network_settings`; for
+            :func:`require_same_network`.
     """
     state = {"state_dict": inner(model).state_dict(), "epoch": int(epoch), "rng": rng_state()}
     if optimizer is not None:
@@ -49,7 +63,28 @@ def training_state(model: nn.Module, optimizer, scheduler, epoch: int, rank1: fl
         state["scheduler"] = scheduler.state_dict()
     if rank1 is not None:
         state["rank1"] = float(rank1)
+    if settings is not None:
+        state[SETTINGS] = dict(settings)
     return state
+
+
+def require_same_network(checkpoint: Mapping[str, Any], settings: Mapping[str, Any], path: str | Path) -> None:
+    """Refuse weights of a network that computes something else with tensors of the same names and shapes.
+
+    Args:
+        checkpoint: one without a record of its network's settings, such as torchreid's own, is taken.
+        settings: of the network that the weights are for, of :func:`reid_ext.models.options.network_settings`.
+        path: of the checkpoint, for messages.
+
+    Raises:
+        KpstraError: names the settings that differ, with both values.
+    """
+    begun = checkpoint.get(SETTINGS)
+    if isinstance(begun, Mapping) and "model.name" in begun:
+        usual = {k: v for k, v in flatten(SCHEMA).items() if k.startswith(("stra.", "kprpe."))}
+        advice = "give the settings of the training, to a command that takes none in a configuration file"
+        name = {"model.name": begun["model.name"]}  # is told first
+        require_same({**name, **usual, **begun}, {**usual, **settings}, str(path), advice)
 
 
 def save_checkpoint(state: Mapping[str, Any], path: str | Path) -> None:

@@ -16,6 +16,7 @@ from plugins.common.machine import device_name
 from ..data.images import reading
 from ..host import torchreid
 from ..host_errors import host_call
+from ..models.build import built_with
 from ..models.layout import evaluate_channels_last
 from ..models.networks import GivesDiversity
 from ..settings.evaluation import evaluation_settings
@@ -44,6 +45,7 @@ class CheckpointedEngine(FedEngine, WatchedEngine):
 
     loss = "softmax"  # what the model must have been built for
     settings: Mapping[str, Any] | None = None  # what is tested and how, to be written beside the results
+    network_settings: Mapping[str, Any] | None = None  # what the model was built with, for its checkpoints
     evaluated_weights: tuple[str, int | None] = "", None  # file and epoch, in a test alone
     _begun: float | None = None  # when run() was called
     _test_only = False
@@ -138,7 +140,8 @@ class CheckpointedEngine(FedEngine, WatchedEngine):
         """Write ``save_dir/<name>/model.pth.tar-<epoch + 1>`` (and ``model-best.pth.tar``) atomically."""
         self.require_finite_weights()
         for name in self.get_model_names():
-            state = training_state(self._models[name], self._optims[name], self._scheds[name], epoch + 1, rank1)
+            parts = self._models[name], self._optims[name], self._scheds[name]
+            state = training_state(*parts, epoch + 1, rank1, self.network_settings)
             path = Path(save_dir) / name / f"{CHECKPOINT}{epoch + 1}"
             save_checkpoint(state, path)
             if is_best:
@@ -216,4 +219,5 @@ def build_engine(cfg: CfgNode, datamanager, model: nn.Module, optimizer, schedul
         arguments["weight_d"] = cfg.stra.weight_d
     engine = ENGINES[cfg.data.type, cfg.loss.name][diverse](datamanager, model, **arguments)
     engine.settings = evaluation_settings(cfg)
+    engine.network_settings = built_with(cfg)
     return engine

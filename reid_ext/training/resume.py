@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from plugins.common.checkpoints import fit, load_optimizer, part_of
 from plugins.errors import KpstraError, some
 
-from .checkpoints import inner, load_checkpoint, weights_of
+from .checkpoints import inner, load_checkpoint, require_same_network, weights_of
 from .rng import rng_unchanged_on_error, set_rng_state
 
 # What tells the schedulers of :mod:`.schedules` apart in their state.
@@ -23,11 +23,18 @@ SCHEDULER_KEYS = {
 }
 
 
-def resume(path: str | Path, model: nn.Module, optimizer=None, scheduler=None) -> int:
+def resume(
+    path: str | Path, model: nn.Module, optimizer=None, scheduler=None, settings: Mapping[str, Any] | None = None
+) -> int:
     """Restore model, optimiser, scheduler and random streams; return the number of finished epochs.
 
     torchreid's files hold no random streams. The authors' network lists its parameters in another order, so that of
     their optimiser only the learning rate is taken over.
+
+    Args:
+        path: the checkpoint.
+        model, optimizer, scheduler: what is restored; the last two may be ``None``.
+        settings: as for :func:`reid_ext.training.weights.load_all_features`.
 
     Raises:
         KpstraError: an unreadable file, or one of another network, optimiser or scheduler.
@@ -37,6 +44,8 @@ def resume(path: str | Path, model: nn.Module, optimizer=None, scheduler=None) -
         raise KpstraError(f"{path}: no `epoch`: not a training checkpoint; use model.load_weights for its weights")
     weights, from_authors = weights_of(checkpoint, path)
     _load_all(inner(model), weights, path)
+    if settings is not None:
+        require_same_network(checkpoint, settings, path)
     if optimizer is not None and "optimizer" in checkpoint:
         with part_of(path, "optimizer"):
             _load_optimizer(optimizer, checkpoint["optimizer"], path, learning_rate_only=from_authors)

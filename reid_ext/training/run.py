@@ -19,7 +19,7 @@ from ..data.datasets import check_datasets
 from ..data.manager import build_datamanager
 from ..host import torchreid
 from ..host_errors import host_call
-from ..models.build import build_model
+from ..models.build import build_model, built_with
 from ..models.feed import complexity, takes_keypoints
 from ..settings.load import engine_run_kwargs, optimizer_kwargs, scheduler_kwargs
 from .checkpoints import load_checkpoint
@@ -122,7 +122,8 @@ def prepare(cfg: CfgNode):
     if cfg.model.load_weights:
         whole = cfg.test.evaluate and not cfg.model.partial_weights
         try:
-            report = (load_all_features if whole else load_weights)(model, cfg.model.load_weights)
+            path = cfg.model.load_weights
+            report = load_all_features(model, path, built_with(cfg)) if whole else load_weights(model, path)
         except KpstraError as error:
             told = " (model.partial_weights True tests it all the same)" if whole else ""
             raise KpstraError(f"model.load_weights: {error}{told}") from error
@@ -139,7 +140,7 @@ def prepare(cfg: CfgNode):
     with host_call(f"loss.name {cfg.loss.name}", "check the settings of loss"):
         engine = build_engine(cfg, datamanager, model, optimizer, scheduler)
     if cfg.model.resume:  # last, because it restores the random streams
-        cfg.train.start_epoch = restore(cfg.model.resume, model, optimizer, scheduler)
+        cfg.train.start_epoch = restore(cfg.model.resume, model, optimizer, scheduler, built_with(cfg))
         print(f"Resuming {cfg.model.resume} after {cfg.train.start_epoch} epochs")
     if cfg.test.evaluate:
         return engine

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -11,7 +13,7 @@ from plugins.errors import KpstraError, some
 
 from ..models.faces.transformers import reference_or_own
 from ..models.fitting import models_that_fit, models_that_take_all
-from .checkpoints import inner, load_checkpoint, weights_of
+from .checkpoints import inner, load_checkpoint, require_same_network, weights_of
 from .console import print_report
 
 
@@ -28,12 +30,18 @@ def load_weights(model: nn.Module, path: str | Path) -> FitReport:
     return report
 
 
-def load_all_features(model: nn.Module, path: str | Path) -> FitReport:
+def load_all_features(model: nn.Module, path: str | Path, settings: Mapping[str, Any] | None = None) -> FitReport:
     """Load all weights that features come from; the classifier's may be missing, or another number of people's.
 
+    Args:
+        model: the network.
+        path: the file.
+        settings: that the network was built with (:func:`reid_ext.models.options.network_settings`); ``None`` where
+            nobody knows.
+
     Raises:
-        KpstraError: an unreadable file, or one of another model: the rest would stay as chance has it, or a part of
-            the network would be left out.
+        KpstraError: an unreadable file, or one of another model: the rest would stay as chance has it, a part of the
+            network would be left out, or it was trained to compute something else with the same tensors.
     """
     report = _fit(model, path)
     missing = [name for name in report.kept if "classifier" not in name]
@@ -51,6 +59,8 @@ def load_all_features(model: nn.Module, path: str | Path) -> FitReport:
             f"{path}: weights of another model: {len(report.unknown)} of them have no place in this one "
             f"({some(report.unknown)}); they fit {' or '.join(models)}"
         )
+    if settings is not None:
+        require_same_network(load_checkpoint(path), settings, path)
     return report
 
 

@@ -17,6 +17,7 @@ from reid_ext.settings.load import load_config
 from reid_ext.training.engines import SoftmaxEngine
 from reid_ext.training.folder import claimed, found_text, require_begun_with, results_of
 from reid_ext.training.results import Results
+from reid_ext.training.run import prepare
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,20 @@ def test_resume_of_a_finished_run_says_what_it_measured(finished, capsys):
     assert main(arguments(root, folder, "train.max_epoch", "1", "--resume")) == 0
     out = capsys.readouterr().out
     assert "holds 1 of 1 epochs" in out and "\nmarket1501 " in out and "Training on" not in out
+
+
+def test_a_checkpoint_is_not_tested_as_another_network(finished, tmp_path, capsys):
+    """One with the same tensors, unless it is asked for."""
+    root, folder = finished
+    path = str(folder / "model" / "model.pth.tar-1")
+    assert torch.load(path, weights_only=True)["settings"] == {"model.name": "mobilenetv2_x1_0_stra"}
+    test = ["test.evaluate", "True", "model.load_weights", path, "stra.gate", "softmax"]
+    assert main(arguments(root, tmp_path, *test)) == 2
+    told = f"model.load_weights: {path}: was begun with stra.gate 'sigmoid', not 'softmax'; "
+    err = capsys.readouterr().err
+    assert told in err and err.endswith(" (model.partial_weights True tests it all the same)\n")
+    given = arguments(root, tmp_path, *test, "model.partial_weights", "True")
+    assert prepare(load_config(opts=given[2:], root=str(root))).model.conv7[1].stra.mode.gate == "softmax"
 
 
 def test_a_run_killed_in_its_last_test_is_tested(finished, tmp_path, capsys):

@@ -5,8 +5,13 @@ import torch
 
 import reid_ext
 from plugins.errors import KpstraError
+from reid_ext.__main__ import main
+from reid_ext.extractor import FeatureExtractor
 from reid_ext.host import torchreid
 from reid_ext.models.fitting import models_that_fit
+from reid_ext.models.options import network_settings
+from reid_ext.training.checkpoints import save_checkpoint, training_state
+from reid_ext.training.resume import resume
 from reid_ext.training.weights import load_all_features, load_weights
 
 reid_ext.register()
@@ -52,3 +57,41 @@ def test_weights_of_which_a_part_would_be_left_out(tmp_path, monkeypatch):
         load_all_features(part, tmp_path / "a")
     torch.save({**whole, "my_head.weight": torch.zeros(2)}, tmp_path / "b")  # a head of the user's own
     assert load_all_features(build("resnet50_stra"), tmp_path / "b").unknown == ["my_head.weight"]
+
+
+STRA = "mobilenetv2_x1_0_stra"
+SOFTMAX = r"was begun with stra\.gate 'softmax', not 'sigmoid'; give the settings of the training"
+
+
+def test_weights_that_were_trained_to_compute_something_else(tmp_path):
+    """Their tensors are called alike and have the same shapes."""
+    model, path = build(STRA), tmp_path / "a"
+    save_checkpoint(
+        training_state(model, None, None, 1, settings=network_settings(STRA, {}, {"gate": "softmax"})), path
+    )
+    with pytest.raises(KpstraError, match=rf"{path}: {SOFTMAX}"):
+        load_all_features(model, path, network_settings(STRA))
+    with pytest.raises(KpstraError, match=SOFTMAX):
+        resume(path, model, settings=network_settings(STRA, stra={"gate": "sigmoid"}))
+    named = r"begun with model\.name 'mobilenetv2_x1_0_stra', not 'other'; kprpe\.scale_bias False, not True"
+    with pytest.raises(KpstraError, match=named):
+        load_all_features(model, path, network_settings("other", {"scale_bias": True}, {"gate": "softmax"}))
+    same = network_settings(STRA, {"scale_bias": False}, {"gate": "softmax", "ratio": 4})
+    assert not load_all_features(model, path, same).kept and resume(path, model, settings=same) == 1
+    assert not load_all_features(model, path).kept  # nobody knows what the model was built with
+    save_checkpoint(training_state(model, None, None, 1), path)  # a file without the record, as torchreid's own
+    assert not load_all_features(model, path, network_settings(STRA)).kept
+
+
+def test_whatever_takes_features_compares_the_networks_settings(tmp_path, market_root, capsys):
+    path = tmp_path / "a"
+    settings = network_settings(STRA, stra={"gate": "softmax"})
+    save_checkpoint(training_state(build(STRA), None, None, 1, settings=settings), path)
+    with pytest.raises(KpstraError, match=SOFTMAX):
+        FeatureExtractor(STRA, path, (64, 32), "cpu")
+    FeatureExtractor(STRA, path, (64, 32), "cpu", stra={"gate": "softmax"})
+    options = ["--model", STRA, "--weights", str(path), "--output", str(tmp_path / "out")]
+    crops = str(market_root / "market1501" / "Market-1501-v15.09.15" / "query")
+    for command in (["export", *options], ["pictures", *options, "--images", crops]):
+        assert main(command) == 2
+        assert f"{path}: was begun with stra.gate 'softmax', not 'sigmoid'" in capsys.readouterr().err
