@@ -43,6 +43,8 @@ def conduct(options: argparse.Namespace) -> int:
         raise KpstraError(f"--seeds {min(options.seeds)}: expected whole numbers from 0")
     if options.workers is not None and options.workers < 1:
         raise KpstraError(f"--workers {options.workers}: expected 1 or more")
+    if options.data_workers is not None and options.data_workers < 1:
+        raise KpstraError(f"--data-workers {options.data_workers}: expected 1 or more")
     budget = Budget(None if options.budget is None else options.budget - PAGE)
     shared = {"walkers": study.walkers.as_json(), "frames": study.frames}
     with claim(options.output, shared, alone=True):
@@ -68,8 +70,9 @@ def run_all(
     data = options.data.resolve()
     summaries = options.output.resolve() / "tensorboard"
     place = Place(data / "walkers", work / "weights", work / "scratch", summaries, options.bfloat16)
-    task = Task(study, tuple(tests), data / "tests", place, options.host, device)
     todo = with_their_starts(study, todo, place)
+    task = Task(study, tuple(tests), store.all(todo), data / "tests", place, options.host, device)
+    needed = {name for job in todo for name in task.tests_of(job)}
     with session(options.host, "cpu") as (host, _):
         for job in {(job.row, job.training): job for job in todo}.values():
             settings_of(host, study, job, place)
@@ -77,7 +80,8 @@ def run_all(
     crew = Crew(min(number, len(todo)), task, work / "logs")
     try:  # the workers import what they need meanwhile
         write(place.walkers, study.walkers, options.data_workers)
-        make_arrays(place.walkers, task.arrays, study, [study.test(name) for name in tests], options.data_workers)
+        shown = [test for test in study.tests if test.name in needed]
+        make_arrays(place.walkers, task.arrays, study, shown, options.data_workers)
         return carry_through(study, todo, crew, store, budget)
     finally:
         crew.stop()

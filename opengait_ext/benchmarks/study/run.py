@@ -86,53 +86,80 @@ def settings_of(host: ActiveHost, study: Study, job: Job, place: Place) -> dict[
 
 
 def carry_out(
-    host: ActiveHost, device: str, study: Study, job: Job, place: Place, tests: Mapping[str, Arrays]
-) -> dict[str, Any]:
+    host: ActiveHost,
+    device: str,
+    study: Study,
+    job: Job,
+    place: Place,
+    tests: Mapping[str, Arrays],
+    finished: Mapping[str, Any] | None = None,
+) -> tuple[dict[str, Any], bool]:
     """Train and test, inside a session.
+
+    A finished run whose weights are kept is not trained again: it is tested where it was not yet.
 
     Args:
         host, device: of the session.
         study, job: what to run.
         place: where.
         tests: arrays by test.
+        finished: what the run's file holds already.
 
     Returns:
-        What the run's file holds beside its settings.
+        What the run's file holds beside its settings, and whether the run was trained.
 
     Raises:
         KpstraError: any mistake in the settings or the data, or training that diverges.
     """
     settings, before = settings_of(host, study, job, place), start_of(study, job)
-    if before is not None:
-        settings["trainer_cfg"]["restore_hint"] = str(place.weights_of(before).resolve())
-    resolve_paths(settings, host, "train")
-    with working_directory(str(place.scratch / str(job))):
-        notes, began = adapt(settings, device), time.monotonic()
-        model = build(Run(study.row(job.row).config), host, device, settings, notes, mixins=[ReadOnce])
-        module = getattr(model, "module", model)
-        if not hasattr(module, "evaluator_trfs"):  # OpenGait builds them for a test alone
-            module.evaluator_trfs = host.transforms.get_transform(settings["evaluator_cfg"]["transform"])
-        if study.row(job.row).trained:
-            type(module).run_train(model)
-        trained = time.monotonic()
-        results, share = measure(host, module, study, tests)
-    kept = None
-    if any(start_of(study, job._replace(row=row.name)) == job for row in study.rows):
-        with atomic_write(place.weights_of(job)) as stream:
-            torch.save({"model": {name: value.cpu() for name, value in module.state_dict().items()}}, stream)
-        kept = digest(place.weights_of(job))
-    ended = time.monotonic()
-    return {
-        "tests": {name: {"definition": study.test(name).definition(), **found} for name, found in results.items()},
-        "image_share": share,
-        "starts_from": None if before is None else digest(place.weights_of(before)),
-        "weights": kept,
-        "seconds": {"training": round(trained - began, 1), "testing": round(ended - trained, 1)},
+    notes = adapt(settings, device)
+    made = {
         "device": device_name(device == "cuda"),
         "precision": precision(settings),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "host": host.kind,
     }
+    kept = place.weights_of(job)
+    only_test = finished is not None and _has_weights(finished, kept) and {**finished, **made} == finished
+    if only_test:
+        tests = {name: arrays for name, arrays in tests.items() if name not in finished["tests"]}
+        settings["trainer_cfg"].update(restore_hint=str(kept.resolve()), restore_ckpt_strict=True)
+    elif before is not None:
+        settings["trainer_cfg"]["restore_hint"] = str(place.weights_of(before).resolve())
+    resolve_paths(settings, host, "train")
+    with working_directory(str(place.scratch / str(job))):
+        began = time.monotonic()
+        model = build(Run(study.row(job.row).config), host, device, settings, notes, mixins=[ReadOnce])
+        module = getattr(model, "module", model)
+        if not hasattr(module, "evaluator_trfs"):  # OpenGait builds them for a test alone
+            module.evaluator_trfs = host.transforms.get_transform(settings["evaluator_cfg"]["transform"])
+        if study.row(job.row).trained and not only_test:
+            type(module).run_train(model)
+        trained = time.monotonic()
+        results, share = measure(host, module, study, tests)
+    results = {name: {"definition": study.test(name).definition(), **found} for name, found in results.items()}
+    if only_test:
+        seconds = finished["seconds"]
+        seconds = {**seconds, "testing": round(seconds["testing"] + time.monotonic() - began, 1)}
+        return {**finished, "tests": {**finished["tests"], **results}, "seconds": seconds}, False
+    weights = None
+    if any(start_of(study, job._replace(row=row.name)) == job for row in study.rows):
+        with atomic_write(kept) as stream:
+            torch.save({"model": {name: value.cpu() for name, value in module.state_dict().items()}}, stream)
+        weights = digest(kept)
+    return {
+        "tests": results,
+        "image_share": share,
+        "starts_from": None if before is None else digest(place.weights_of(before)),
+        "weights": weights,
+        "seconds": {"training": round(trained - began, 1), "testing": round(time.monotonic() - trained, 1)},
+        **made,
+    }, True
+
+
+def _has_weights(finished: Mapping[str, Any], kept: Path) -> bool:
+    """Whether the weights that a finished run ended with are there."""
+    return bool(finished["weights"]) and kept.exists() and digest(kept) == finished["weights"]
 
 
 @torch.no_grad()

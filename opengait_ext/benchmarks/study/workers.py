@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -22,14 +23,30 @@ from .table import Study
 
 
 class Task(NamedTuple):
-    """What all runs of a worker share."""
+    """What all runs of a worker share; ``finished`` are those that are made again, for tests that they have not."""
 
     study: Study
     tests: tuple[str, ...]
+    finished: Mapping[Job, Mapping[str, Any]]
     arrays: Path
     place: Place
     host: str
     device: str
+
+    def tests_of(self, job: Job) -> list[str]:
+        """Return which tests a run's file has in the end: those that are asked for, and those that it has already.
+
+        Raises:
+            KpstraError: the file has one that the table has not, which could not be measured again.
+        """
+        has = self.finished[job]["tests"] if job in self.finished else {}
+        known = [test.name for test in self.study.tests]
+        if lost := [name for name in has if name not in known]:
+            raise KpstraError(
+                f"{job}: has the test {lost[0]!r}, which is not in the table and would be lost as the run is made "
+                "again; put it back into the table, give another --output, or delete the run's file"
+            )
+        return [name for name in known if name in self.tests or name in has]
 
 
 class Ended(NamedTuple):
@@ -122,13 +139,14 @@ def serve(link: Connection, task: Task, log: Path) -> None:
     with suppress(EOFError), session(task.host, task.device) as (host, device):
         if device == "cpu":
             keep_freed_memory()
-        tests = None
         while True:
-            job = link.recv()
+            job, trained = link.recv(), True
             try:
-                if tests is None:
-                    tests = {name: read_arrays(task.arrays, task.study, task.study.test(name)) for name in task.tests}
-                ended = Ended(job, carry_out(host, device, task.study, job, task.place, tests))
+                tests = [task.study.test(name) for name in task.tests_of(job)]
+                arrays = {test.name: read_arrays(task.arrays, task.study, test) for test in tests}
+                before = task.finished.get(job)
+                record, trained = carry_out(host, device, task.study, job, task.place, arrays, before)
+                ended = Ended(job, record)
             except KpstraError as error:
                 ended = Ended(job, None, plain(error))
             except Exception as error:
@@ -136,15 +154,15 @@ def serve(link: Connection, task: Task, log: Path) -> None:
                 ended = Ended(job, None, f"{type(error).__name__}: {error}; {log} has more")
             finally:
                 close_log(host)
-            keep_summary(task.place, job)
+            if trained:
+                keep_summary(task.place, job)
+            shutil.rmtree(task.place.scratch / str(job), ignore_errors=True)
             link.send(ended)
 
 
 def keep_summary(place: Place, job: Job) -> None:
-    """Keep a run's TensorBoard files and delete its scratch folder."""
-    scratch = place.scratch / str(job)
-    for summary in scratch.glob("output/*/*/*/summary"):
+    """Keep a run's TensorBoard files out of its scratch folder."""
+    for summary in (place.scratch / str(job)).glob("output/*/*/*/summary"):
         shutil.rmtree(place.summaries / str(job), ignore_errors=True)
         place.summaries.mkdir(parents=True, exist_ok=True)
         shutil.move(summary, place.summaries / str(job))
-    shutil.rmtree(scratch, ignore_errors=True)

@@ -105,6 +105,27 @@ def test_going_on_makes_what_is_missing_and_nothing_else(made):
     assert "Nothing is decided." in page.read_text()
 
 
+def test_a_further_test_leaves_what_was_measured(made):
+    """Kept weights are only tested; a run without is made again, with the tests that it had."""
+    before, files = runs(made), {path: path.read_text() for path in (made / "out" / "runs").glob("*.json")}
+    events = sorted((made / "out" / "tensorboard").rglob("events*"))
+    for path in files:
+        content = json.loads(path.read_text())
+        del content["tests"]["noise"]
+        content["tests"]["clean"]["mAP"] = 12.5
+        path.write_text(json.dumps(content))
+    study(made, "--seeds", "0", "--rows", "kprpe", "--tests", "noise")
+    plain, kprpe = (runs(made)[f"{row}-aligned-0"] for row in ("plain", "kprpe"))
+    assert plain["tests"]["clean"]["mAP"] == 12.5 and kprpe["tests"] == before["kprpe-aligned-0"]["tests"]
+    assert plain["tests"]["noise"] == before["plain-aligned-0"]["tests"]["noise"]
+    unchanged = ("weights", "image_share", "settings", "starts_from", "versions", "device")
+    assert all(plain[key] == before["plain-aligned-0"][key] for key in unchanged)
+    now = sorted((made / "out" / "tensorboard").rglob("events*"))
+    assert [path for path in now if "plain" in str(path)] == [path for path in events if "plain" in str(path)]
+    for path, content in files.items():
+        path.write_text(content)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(OPENGAIT is None, reason="OPENGAIT_HOME is not set: no OpenGait checkout to run")
 def test_deepgaitv2s_in_a_checkout(tmp_path):
@@ -151,6 +172,7 @@ def test_a_mistake_in_a_rows_settings_is_told_before_anything_is_made(tmp_path):
         (["--trainings", "x"], "--trainings x: not in the table"),
         (["--seeds", "-1"], "--seeds -1: expected whole numbers from 0"),
         (["--workers", "0"], "--workers 0: expected 1 or more"),
+        (["--data-workers", "0"], "--data-workers 0: expected 1 or more"),
     ],
 )
 def test_mistakes_in_the_options(tmp_path, capsys, words, message):

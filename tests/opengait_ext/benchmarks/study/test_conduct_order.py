@@ -6,9 +6,10 @@ from opengait_ext.benchmarks.study.conduct import carry_through, with_their_star
 from opengait_ext.benchmarks.study.plan import Job, make_plan
 from opengait_ext.benchmarks.study.run import Place
 from opengait_ext.benchmarks.study.table import Row, Study, Test
-from opengait_ext.benchmarks.study.workers import Ended
+from opengait_ext.benchmarks.study.workers import Ended, Task
 from opengait_ext.benchmarks.walkers import Settings
 from plugins.common.budget import Budget
+from plugins.errors import KpstraError
 
 ROWS = (Row("trunk", "t", "x"), Row("plain", "p", "x", warm_start="trunk"), Row("other", "o", "x"))
 STUDY = Study("t", Settings(), 6, {}, {"aligned": {}, "augmented": {}}, (Test("clean", "clean"),), ROWS)
@@ -100,3 +101,11 @@ def test_a_finished_run_is_made_again_if_its_weights_are_gone(plan, tmp_path):
     crew = CountingCrew({"plain": 1, "trunk": 1})
     finished, _ = carried(crew, with_their_starts(STUDY, todo, place))
     assert len(finished) == 7
+
+
+def test_a_test_that_the_table_no_longer_has_is_not_lost(plan, tmp_path):
+    finished = {plan[0]: {"tests": {"clean": {}, "clothes": {}}}, plan[1]: {"tests": {"clean": {}}}}
+    task = Task(STUDY, ("clean",), finished, tmp_path, Place(tmp_path, tmp_path, tmp_path, tmp_path), "", "cpu")
+    assert task.tests_of(plan[1]) == task.tests_of(plan[2]) == ["clean"]
+    with pytest.raises(KpstraError, match=r"trunk-aligned-0: has the test 'clothes', .* not in the table"):
+        task.tests_of(plan[0])
