@@ -104,6 +104,11 @@ def read_table(name: str, section: str) -> Section:
             if other is not None and other not in before:
                 expected = f"expected the name of a row above it{nearest(other, before)}"
                 raise KpstraError(f"{where}.rows: {row.name}.{key}: {other!r}: {expected}")
+        if row.warm_start is not None and rows[names.index(row.warm_start)].config is None:
+            raise KpstraError(
+                f"{where}.rows: {row.name}.warm_start: {row.warm_start!r}: a published number only, of which there are "
+                "no weights; expected a row with a configuration"
+            )
     return Section(
         section, str(given["title"]), str(given.get("source", "")), dict(given["metrics"]), rows, given.get("data")
     )

@@ -78,6 +78,10 @@ MISTAKES = {
     "twice": ({"rows": [{"name": "a", "config": None}] * 2}, "'a' is given twice"),
     "control": ({"rows": [{"name": "a", "config": None, "control": "a"}]}, "a.control: 'a': expected the name"),
     "warm": ({"rows": [{"name": "a", "config": None, "warm_start": "b"}]}, "a.warm_start: 'b': expected the name"),
+    "no weights": (
+        {"rows": [{"name": "a", "config": None}, {"name": "b", "config": "reid/resnet50_stra", "warm_start": "a"}]},
+        "b.warm_start: 'a': a published number only",
+    ),
     "slash": ({"rows": [{"name": "a/b", "config": None}]}, "no / in it"),
     "dots": ({"rows": [{"name": "..", "config": None}]}, "no . before it"),
     "nan": ({"rows": [{"name": "a", "config": None, "paper": {"mAP": float("nan")}}]}, "nan: expected a number"),
