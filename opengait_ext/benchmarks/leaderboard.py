@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tqdm import tqdm
 
@@ -32,6 +32,10 @@ class OpenGaitHost(Host):
         "`--phase test` tests; `opengait-ext leaderboard run --rows NAME` does both with a row. Multiply-accumulates "
         f"of one sequence of {FRAMES} silhouettes of 64x44, parameters without the identity classifier."
     )
+    taken: ClassVar = {
+        "trainer_cfg.seed": "give --seeds",
+        "evaluator_cfg.restore_hint": "the last iteration is tested; give trainer_cfg.total_iter",
+    }
     step = "iteration"
     moving = (
         "data_cfg.dataset_root",

@@ -203,3 +203,21 @@ def known_keys(mapping: Any, known: Iterable[str], where: str, required: Iterabl
     missing = [key for key in required if key not in mapping]
     if missing:
         raise KpstraError(f"{where}: `{'`, `'.join(missing)}` {'is' if len(missing) == 1 else 'are'} missing")
+
+
+def refuse_taken(given: Iterable[str], taken: Mapping[str, str], where: str) -> None:
+    """Refuse keys that would be replaced without a word, as something else than settings gives their values.
+
+    >>> refuse_taken(["train.lr"], {"train.seed": "give --seeds"}, "command line")
+
+    Args:
+        given: dotted keys.
+        taken: what to give in the place of each key that may not be given.
+        where: the file and section, or ``command line``, for the message.
+
+    Raises:
+        KpstraError: names the key, and what to do.
+    """
+    for key in given:
+        if key in taken:
+            raise KpstraError(f"{where}: {key}: has no effect here; {taken[key]}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tqdm import tqdm
 
@@ -29,6 +29,7 @@ class TorchreidHost(Host):
         "model.load_weights PATH` it tests; `reid-ext leaderboard run --rows NAME` does both with a row. "
         "Multiply-accumulates of one image of the configuration's size, parameters without the identity classifier."
     )
+    taken: ClassVar = {"train.seed": "give --seeds", "data.save_dir": "give --results"}
     step = "batch"
     moving = (
         "data.root",

@@ -4,7 +4,8 @@ The table (``configs/study_walkers.yaml``) names the rows, each a configuration 
 tests. A run trains one row under one training and one seed with the host's own trainer, then extracts the features of
 the same test people under every test. Every test sequence is a probe against all others: rank-1 and mAP in percent.
 
-For each seed and training one trunk is trained, and all rows that start from it share its weights; batches, frames and
+For each seed and training one trunk is trained, and all rows that start from it (`warm_start`) share its weights, while
+the others start from random weights, whatever `trainer_cfg.restore_hint` their configurations have; batches, frames and
 augmentations follow from the seed and are the same for all rows. So a row is compared with its control within a seed,
 and the page gives the mean of these differences with a 95 % confidence interval.
 

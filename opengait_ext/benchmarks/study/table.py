@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from plugins.benchmarks.robustness import Disturbance
-from plugins.common.settings import get_value, in_one_line, known_keys, read_yaml, resolve_config
+from plugins.common.settings import get_value, in_one_line, known_keys, read_yaml, refuse_taken, resolve_config
 from plugins.errors import KpstraError, nearest
 
 from ...settings.load import recipe
@@ -19,6 +19,18 @@ NAME = re.compile(r"\w[\w.-]*")  # of what gives a file its name
 ROW_KEYS = ("label", "config", "set", "control", "warm_start", "trained", "append")
 WANTED = {int: (int, "a whole number"), str: (str, "text")}  # of a setting of the walkers, by its default's type
 TEST_KEYS = ("label", "error", "severity", "walkers")
+TAKEN = {  # what a study gives itself, and what is given in its place
+    "trainer_cfg.seed": "give --seeds",
+    "trainer_cfg.restore_hint": "a row starts from random weights, whatever its configuration says, or with "
+    "`warm_start: ROW` from those of a row above it",
+    "trainer_cfg.save_iter": "weights are kept at a run's end alone",
+    "trainer_cfg.save_name": "a run is named by its row, training and seed; give --output",
+    "trainer_cfg.with_test": "every run is tested at its end; see `tests`",
+    "data_cfg.dataset_root": "give --data",
+    "data_cfg.dataset_partition": "it follows from `walkers`",
+    "evaluator_cfg.restore_hint": "the weights of a run's end are tested",
+    "evaluator_cfg.save_name": "a run is named by its row, training and seed; give --output",
+}
 SECTIONS = ("title", "frames", "trainings", "tests", "rows")
 
 
@@ -100,7 +112,7 @@ def read_study(name: str) -> Study:
     if type(content["frames"]) is not int or content["frames"] < 1:
         raise KpstraError(f"{path}: frames: {content['frames']!r}: expected a whole number from 1")
     trainings = {
-        _name(key, f"{path}: trainings"): _mapping(given, f"{path}: trainings.{key}")
+        _name(key, f"{path}: trainings"): _settings(given, f"{path}: trainings.{key}")
         for key, given in _mapping(content["trainings"], f"{path}: trainings").items()
     }
     if not trainings:
@@ -109,7 +121,7 @@ def read_study(name: str) -> Study:
         str(content["title"]),
         walkers_of(content.get("walkers"), f"{path}: walkers"),
         content["frames"],
-        _mapping(content.get("set"), f"{path}: set"),
+        _settings(content.get("set"), f"{path}: set"),
         trainings,
         tuple(_test(key, given, f"{path}: tests.{key}") for key, given in _items(content, "tests", path)),
         _rows(content, path),
@@ -176,13 +188,13 @@ def _rows(content: Mapping[str, Any], path: Path) -> tuple[Row, ...]:
             resolve_config(str(given["config"]), "opengait")
         except KpstraError as error:
             raise KpstraError(f"{where}.config: {error}") from error
-        append = _mapping(given.get("append"), f"{where}.append")
+        append = _settings(given.get("append"), f"{where}.append")
         for name, items in append.items():
             if not isinstance(items, list):
                 raise KpstraError(f"{where}.append.{name}: {items!r}: expected a list, which is added to another")
         row = Row(_name(key, f"{path}: rows"), str(given.get("label", key)), str(given["config"]))
         others = {k: given[k] for k in ("control", "warm_start", "trained") if k in given} | {"append": append}
-        rows.append(Row(row.name, row.label, row.config, _mapping(given.get("set"), f"{where}.set"), **others))
+        rows.append(Row(row.name, row.label, row.config, _settings(given.get("set"), f"{where}.set"), **others))
     return tuple(rows)
 
 
@@ -211,6 +223,12 @@ def _items(content: Mapping[str, Any], section: str, path: Path) -> list[tuple[A
     if not given:
         raise KpstraError(f"{path}: {section}: empty")
     return [(key, _mapping(value, f"{path}: {section}.{key}")) for key, value in given.items()]
+
+
+def _settings(given: Any, where: str) -> dict[str, Any]:
+    given = _mapping(given, where)
+    refuse_taken(given, TAKEN, where)
+    return given
 
 
 def _mapping(given: Any, where: str) -> dict[str, Any]:

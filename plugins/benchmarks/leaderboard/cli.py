@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ...common.arguments import Parser
 from ...common.budget import Budget, add_budget
+from ...common.settings import refuse_taken
 from ...errors import KpstraError
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ def run_rows(host: type[Host], args: argparse.Namespace) -> int:
     args.data = args.data or section.data
     jobs = make_jobs(section, args.rows, args.seeds, args.results)
     settings = dict(setting.split("=", 1) for setting in args.overrides)
+    refuse_taken(settings, host.taken, "command line")
+    for row in section.rows:
+        refuse_taken(row.set, host.taken, f"{args.table}: {section.name}.rows: {row.name}.set")
     outcomes = run_jobs(host(args, settings), jobs, partial(print, flush=True), args.workers, budget)
     states = [outcome.state for outcome in outcomes]
     print(f"\n{', '.join(f'{states.count(state)} {state}' for state in (FINISHED, SKIPPED, FAILED))}")

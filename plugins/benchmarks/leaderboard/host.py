@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ...common.machine import installed
 from ..report import Series
@@ -65,6 +65,7 @@ class Host:
     program = ""
     title = usage = ""  # of the host's part of the page of models: heading, and how its configurations are used
     moving: tuple[str, ...] = ()  # settings that may change while a run is interrupted: paths, workers, logging
+    taken: ClassVar[Mapping[str, str]] = {}  # settings that the runner itself gives: what to give in their place
     step = "step"  # of the curves
 
     def __init__(self, options: argparse.Namespace, settings: Mapping[str, str] | None = None) -> None:

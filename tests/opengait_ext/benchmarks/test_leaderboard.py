@@ -197,6 +197,8 @@ def test_runs_begin_anew(data, tmp_path):
         (["--rows", "others"], "--rows others: a published number only"),
         (["--data", "nowhere"], "'nowhere': no such folder; give the output of `opengait-ext prepare`"),
         (["--rows", "plain", "trainer_cfg.totl_iter=3"], "trainer_cfg.totl_iter: unknown key (did you mean 'total_it"),
+        (["trainer_cfg.seed=5"], "command line: trainer_cfg.seed: has no effect here; give --seeds"),
+        (["evaluator_cfg.restore_hint=2"], "evaluator_cfg.restore_hint: has no effect here; the last"),
         (["--host", "/nonexistent"], "not an OpenGait folder"),
     ],
 )

@@ -2,7 +2,16 @@
 
 import pytest
 
-from plugins.common.settings import flatten, get_value, known_keys, over_defaults, read_yaml, resolve_config, set_value
+from plugins.common.settings import (
+    flatten,
+    get_value,
+    known_keys,
+    over_defaults,
+    read_yaml,
+    refuse_taken,
+    resolve_config,
+    set_value,
+)
 from plugins.errors import KpstraError
 
 NESTED = {"a": {"b": 1, "c": [2, {"d": 3}]}, "e": {}, "f": None}
@@ -141,3 +150,9 @@ def test_a_name_that_is_no_configuration(name, folder, hint):
 def test_a_folder_is_no_configuration(tmp_path):
     with pytest.raises(KpstraError, match="is a folder; give a YAML file"):
         resolve_config(tmp_path, "reid")
+
+
+def test_keys_that_something_else_gives():
+    refuse_taken(["train.lr"], {"train.seed": "give --seeds"}, "command line")
+    with pytest.raises(KpstraError, match=r"^t\.yaml: set: train\.seed: has no effect here; give --seeds$"):
+        refuse_taken(["train.lr", "train.seed"], {"train.seed": "give --seeds"}, "t.yaml: set")

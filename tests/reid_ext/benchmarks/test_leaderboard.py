@@ -157,6 +157,7 @@ def test_a_trained_network_is_only_tested(finished, tmp_path):
     [
         (["--rows", "frist"], "--rows frist: no such row of pets (did you mean 'first'?)"),
         (["train.max_epoh=3"], "train.max_epoh: '3': unknown key (did you mean 'train.max_epoch'?)"),
+        (["train.seed=5"], "command line: train.seed: has no effect here; give --seeds"),
         (["train.max_epoch"], "train.max_epoch: expected a value after it, or train.max_epoch=VALUE"),
         (["--root", "/nonexistent"], "Expected, with --root /nonexistent"),
         (["--table", "leaderbord"], "leaderbord: no such configuration"),

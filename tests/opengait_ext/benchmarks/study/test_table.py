@@ -125,6 +125,9 @@ def test_the_shipped_table_compares_every_form_with_a_control_of_the_same_start(
         ({"rows": {"a": {**GOOD["rows"]["plain"], "trained": 1}}}, "rows.a.trained: 1: expected true or false"),
         ({"rows": {"a": {"label": "x"}}}, "rows.a: `config` is missing"),
         ({"rows": {"a": {**GOOD["rows"]["plain"], "append": {"x.y": 1}}}}, "append.x.y: 1: expected a list"),
+        ({"set": {"trainer_cfg.restore_hint": "my.pt"}}, "set: trainer_cfg.restore_hint: .*`warm_start: ROW`"),
+        ({"trainings": {"a": {"trainer_cfg.seed": 5}}}, "trainings.a: trainer_cfg.seed: .*; give --seeds"),
+        ({"rows": {"a": {**GOOD["rows"]["plain"], "set": {"trainer_cfg.save_iter": 5}}}}, "rows.a.set: .*save_iter"),
         ({"set": ["a"]}, "set: .*expected keys and values"),
     ],
 )
