@@ -11,7 +11,10 @@ from torch import Tensor
 from plugins.common.numerics import GradientWatch, require_finite
 from plugins.errors import KpstraError
 
-AGAIN = "nothing of this epoch is saved; lower train.lr and go on from the last checkpoint with model.resume"
+AGAIN = (
+    "nothing of this epoch is saved; train in another data.save_dir with a lower train.lr, from the last checkpoint's "
+    "weights with model.load_weights PATH"
+)
 
 
 class WatchedEngine:

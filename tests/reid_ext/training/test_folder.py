@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from itertools import count
 
@@ -16,6 +17,7 @@ from reid_ext.settings.evaluation import evaluation_settings
 from reid_ext.settings.load import load_config
 from reid_ext.training.engines import SoftmaxEngine
 from reid_ext.training.folder import claimed, found_text, require_begun_with, results_of
+from reid_ext.training.numerics import AGAIN
 from reid_ext.training.results import Results
 from reid_ext.training.run import prepare
 
@@ -66,6 +68,22 @@ def test_a_checkpoint_is_not_tested_as_another_network(finished, tmp_path, capsy
     assert told in err and err.endswith(" (model.partial_weights True tests it all the same)\n")
     given = arguments(root, tmp_path, *test, "model.partial_weights", "True")
     assert prepare(load_config(opts=given[2:], root=str(root))).model.conv7[1].stra.mode.gate == "softmax"
+
+
+def test_a_run_whose_loss_was_not_finite_goes_on_as_it_is_told(finished, tmp_path):
+    """Not in the same folder, and not with the optimiser's old rate."""
+    root, folder = finished
+    path = folder / "model" / "model.pth.tar-1"
+    told = {"data.save_dir": str(tmp_path), "train.lr": "0.0001", "model.load_weights": str(path)}
+    assert set(re.findall(r"[a-z]+\.[a-z_]+", AGAIN)) == told.keys()
+    cfg = load_config(
+        opts=[*arguments(root, folder)[2:], *(word for pair in told.items() for word in pair)], root=str(root)
+    )
+    engine = prepare(cfg)
+    with claimed(cfg):
+        assert cfg.train.start_epoch == 0 and {group["lr"] for group in engine.optimizer.param_groups} == {1e-4}
+        saved = torch.load(path, weights_only=True)["state_dict"]
+        torch.testing.assert_close(engine.model.state_dict(), saved)
 
 
 def test_a_run_killed_in_its_last_test_is_tested(finished, tmp_path, capsys):
