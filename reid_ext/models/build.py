@@ -12,6 +12,7 @@ from plugins.errors import KpstraError, one_of
 from ..host import torchreid
 from ..host_errors import host_call
 from ..settings.load import kprpe_settings, stra_settings
+from ..settings.schema import SCHEMA
 from ..training.console import print_report
 from ..training.margins import MARGINS, give_margin
 from . import factory
@@ -40,8 +41,7 @@ def build_model(cfg: CfgNode, num_classes: int) -> nn.Module:
         raise KpstraError(
             f"kprpe.{next(iter(kprpe))}: has no effect on {name}; choose a model.name that takes keypoints"
         )
-    if stra and not ours:
-        raise KpstraError(f"stra.{next(iter(stra))}: has no effect on {name}; choose a model.name with StRA")
+    check_stra(cfg)
     pretrained = cfg.model.pretrained and not ours
     loss = "softmax" if cfg.loss.name in MARGINS else cfg.loss.name
     with host_call(f"model.name {name}", "choose another model, or model.pretrained False"):
@@ -61,6 +61,24 @@ def build_model(cfg: CfgNode, num_classes: int) -> nn.Module:
     check_layers(cfg, model)
     note_normalisation(cfg)
     return model
+
+
+def check_stra(cfg: CfgNode) -> None:
+    """Check that the ``stra`` settings have an effect on the model; what shapes its layers the factory checks.
+
+    The diversity loss's weight is left to the networks that others with such a loss are compared with: one
+    configuration serves both.
+
+    Raises:
+        KpstraError: names the setting.
+    """
+    name = cfg.model.name
+    changed = [key for key, value in cfg.stra.items() if value != SCHEMA["stra"][key]]
+    without = [key for key in changed if name not in factory.OURS]
+    if "pretrained_last_stage" in changed and not factory.replaces_last_stage(name):
+        without.append("pretrained_last_stage")
+    if without:
+        raise KpstraError(f"stra.{without[0]}: has no effect on {name}; leave it out, or choose a model.name with StRA")
 
 
 def built_with(cfg: CfgNode) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..host import torchreid
 from ..training.console import print_report
 from .backbones import BACKBONES
 from .faces.resnets import EXPRESSION_RESNETS, FACE_RESNETS
-from .faces.transformers import FACE_TRANSFORMERS
+from .faces.transformers import FACE_TRANSFORMERS, FaceTransformer
 from .inputs import EXPRESSIONS, FACES, FACES_STRA, PEOPLE, Input
 from .modal import ModesTransformer
 from .networks import (
@@ -27,8 +27,8 @@ from .networks import (
     StRAResNet,
 )
 from .options import current
-from .pretrained import load_imagenet
-from .transformers import TRANSFORMERS
+from .pretrained import load_imagenet, replaced_blocks
+from .transformers import TRANSFORMERS, ReidTransformer
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     # Table 1
@@ -103,6 +103,14 @@ def stra_keys(name: str) -> tuple[str, ...]:
     keys += ["ratio"] if fixed.get("operator", "local") == "local" else []
     keys += ["gate"] if fixed.get("mode_attention", True) else []
     return tuple(key for key in keys if key not in fixed)
+
+
+def replaces_last_stage(name: str) -> bool:
+    """Whether a model has blocks in its last stage that ImageNet's weights may fill in part or not at all."""
+    built = OURS.get(name)
+    kind = getattr(built, "func", built)
+    transformer = built is None or issubclass(kind, (ReidTransformer, FaceTransformer))
+    return not transformer and bool(replaced_blocks(name))
 
 
 def takes_kprpe(name: str) -> bool:

@@ -48,7 +48,7 @@ def load_imagenet(model: nn.Module, name: str, source: bool | str | Path = True,
     weights = {key.removeprefix("module."): value for key, value in weights.items()}
     if "features.0.0.weight" in weights:
         weights = from_torchvision_mobilenet(weights)
-    skipped = ("classifier.", *(() if last_stage else _replaced_blocks(name)))
+    skipped = ("classifier.", *(() if last_stage else replaced_blocks(name)))
     report = fit(
         {key: value for key, value in weights.items() if not key.startswith(skipped)}, model.state_dict(), origin
     )
@@ -108,7 +108,7 @@ def _published(name: str) -> tuple[dict[str, Tensor], str]:
         ) from error
 
 
-def _replaced_blocks(name: str) -> tuple[str, ...]:
+def replaced_blocks(name: str) -> tuple[str, ...]:
     if name.startswith("mobilenet"):
         return tuple(f"{stage}.{index}." for stage, index in MOBILENET_STRA_BLOCKS) if "_stra" in name else ()
     plain = ("resnet50_conv", "resnet50_nonlocal", "resnet50_face", "resnet50_face_ls2", "fer_resnet")

@@ -153,7 +153,7 @@ def _assign(cfg: CfgNode, key: str, value: Any, source: str) -> None:
         if key.endswith("_cfg"):
             raise KpstraError(f"{source}: {key}: a section of OpenGait's configurations; give one of torchreid's")
         raise KpstraError(f"{source}: {key}: {value!r:.80}: unknown key{hint}")
-    value = _converted(value, known[key], f"{source}: {key}")
+    value = _converted(value, get_value(SCHEMA, key), f"{source}: {key}")
     items = value if isinstance(value, list) else [value]
     for item in items if key in CHOICES else ():
         one_of(item, CHOICES[key], f"{source}: {key}")
@@ -215,6 +215,13 @@ def _check_together(cfg: CfgNode) -> None:
         raise KpstraError("loss.triplet.weight_t, loss.triplet.weight_x: both 0: nothing would be trained; raise one")
     if cfg.loss.name in MARGINS and cfg.data.type == "video":
         raise KpstraError(f"loss.name: {cfg.loss.name}: margin losses are for images; set data.type image")
+    for name in MARGINS:
+        changed = [key for key, value in cfg.loss[name].items() if value != SCHEMA["loss"][name][key]]
+        if changed and name != cfg.loss.name:
+            raise KpstraError(
+                f"loss.{name}.{changed[0]}: has no effect under loss.name {cfg.loss.name}; leave it out, or set "
+                f"loss.name {name}"
+            )
     if cfg.loss.name == "triplet" and triplet.weight_x == 0 and cfg.train.fixbase_epoch > 0:
         raise KpstraError(
             f"train.fixbase_epoch: {cfg.train.fixbase_epoch}: must be 0 while loss.triplet.weight_x is 0 "

@@ -11,7 +11,7 @@ from plugins.benchmarks.leaderboard import read_table
 from plugins.common.settings import flatten, read_yaml
 from plugins.errors import KpstraError
 from reid_ext.host import torchreid
-from reid_ext.models.build import note_normalisation
+from reid_ext.models.build import check_stra, note_normalisation
 from reid_ext.models.factory import MODAL, input_of, with_joints
 from reid_ext.models.transformers import TRANSFORMERS, KPRPETransformer
 from reid_ext.settings import load as config
@@ -87,6 +87,55 @@ def test_later_sources_win(tmp_path):
     assert (cfg.data.root, cfg.data.height, cfg.train.lr, cfg.train.gamma) == ("b", 64, 0.1, 1.0)
     assert (cfg.data.sources, cfg.data.targets, cfg.data.transforms) == (["viper"], ["market1501"], ["random_crop"])
     assert isinstance(cfg.train.gamma, float)
+
+
+def test_a_margin_of_a_loss_that_is_not_chosen():
+    with pytest.raises(KpstraError, match=r"^loss\.adaface\.margin: has no effect under loss\.name softmax; "):
+        load_config(opts=["loss.adaface.margin", "0.9"])
+    cfg = load_config(opts=["loss.adaface.margin", "0.9", "loss.name", "adaface", "loss.cosface.scale", "64"])
+    assert (cfg.loss.name, cfg.loss.adaface.margin) == ("adaface", 0.9)
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "value"),
+    [
+        ("resnet50_fc512", "weight_d", "7"),
+        ("resnet50_fc512", "pretrained_path", "here.pth"),
+        ("resnet50_fc512", "gate", "softmax"),
+        ("resnet50_fc512", "pretrained_last_stage", "False"),
+        ("resnet50_conv", "pretrained_last_stage", "False"),
+        ("vit_small_patch16", "pretrained_last_stage", "False"),
+    ],
+)
+def test_settings_of_stra_without_an_effect(model, key, value):
+    cfg = load_config(opts=["model.name", model, f"stra.{key}", value])
+    with pytest.raises(KpstraError, match=rf"^stra\.{key}: has no effect on {model}; leave it out, or choose"):
+        check_stra(cfg)
+
+
+def test_shipped_settings_of_stra_have_an_effect():
+    """Of configurations and rows; the weight of the diversity loss may stand in what a network shares with another."""
+    for path in CONFIGS.glob("*.yaml"):
+        check_stra(load_config(str(path)))
+    for path in CONFIGS.parent.glob("leaderboard*.yaml"):
+        if "reid" in read_yaml(path):
+            for row in read_table(str(path), "reid").rows:
+                if row.config is not None:
+                    check_stra(load_config(row.config, [text for k, v in row.set.items() for text in (k, str(v))]))
+    for opts in (
+        ["model.name", "resnet50_face", "stra.weight_d", "0.1"],
+        ["model.name", "swin_tiny_modes", "stra.weight_d", "7", "stra.pretrained_path", "here.pth"],
+        ["model.name", "mobilenetv2_x1_0_stra_local", "stra.weight_d", "0", "stra.pretrained_last_stage", "False"],
+    ):
+        check_stra(load_config(opts=opts))
+
+
+def test_a_list_that_a_file_empties_takes_items_again(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("data: {transforms: []}")
+    assert load_config(str(path)).data.transforms == []
+    assert load_config(str(path), transforms=["random_crop"]).data.transforms == ["random_crop"]
+    assert load_config(str(path), ["data.transforms", "['random_erase']"]).data.transforms == ["random_erase"]
 
 
 @pytest.mark.parametrize(
