@@ -19,7 +19,11 @@ from plugins.common.numerics import GradientWatch, nonfinite_rows, require_finit
 from plugins.errors import KpstraError, some
 
 MAX_SKIPPED = 30  # in a row: GradScaler has then gone from 2**16 to 2**-14
-AGAIN = "the checkpoints are unharmed; lower optimizer_cfg.lr{} and go on from the last with --iter"
+AGAIN = (  # a run goes on with its own settings alone, and the optimiser's state has the old rate
+    "the checkpoints are unharmed; lower optimizer_cfg.lr{} and begin another run from the last one: "
+    "trainer_cfg.save_name=NAME trainer_cfg.restore_hint=CHECKPOINT.pt trainer_cfg.optimizer_reset=true "
+    "trainer_cfg.scheduler_reset=true"
+)
 
 
 class Batch(NamedTuple):

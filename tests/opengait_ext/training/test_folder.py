@@ -1,6 +1,7 @@
 """Output folders: other settings are refused, the same ones are told what is there, --resume takes the last whole."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from gait_data import checkpoint, run, write_data
 from opengait_ext.host.find import find_host
 from opengait_ext.settings.load import default_values
 from opengait_ext.training.folder import go_on, training_folder
+from opengait_ext.training.numerics import AGAIN
 from opengait_ext.training.record import TrainingRecord
 from opengait_ext.training.session import process_group
 from plugins.errors import KpstraError
@@ -38,6 +40,21 @@ def test_other_settings_are_refused(data):
     assert "was begun with optimizer_cfg.lr 0.001, not 0.5; trainer_cfg.seed 0, not 7" in errors
     assert "trainer_cfg.save_name SwinGait2D_KPRPE_small" in errors and len(errors.splitlines()) == 1
     assert same(before, weights(checkpoint(data, 1)))
+
+
+def test_the_advice_at_a_loss_that_is_not_finite_is_taken(data):
+    """A run of another name begins with the checkpoint's weights and the lower rate."""
+    values = {"save_name": "lower", "restore_hint": checkpoint(data, 1)}
+    advice = re.findall(r"(trainer_cfg\.(\w+))=(\S+)", AGAIN)
+    given = [f"{key}={values.get(name, value)}" for key, name, value in advice]
+    run(data, "trainer_cfg.total_iter=1", "optimizer_cfg.lr=0.0001", *given)
+    began, ended = (
+        torch.load(path, weights_only=True) for path in (checkpoint(data, 1), checkpoint(data, 1, name="lower"))
+    )
+    assert [group["lr"] for group in ended["optimizer"]["param_groups"][:2]] == [0.0001] * 2
+    name = "transformer.layers.0.blocks.0.attn.qkv.weight"
+    moved = (ended["model"][name] - began["model"][name]).abs().max().item()
+    assert 0 < moved < 0.00015  # one step of AdamW
 
 
 def test_another_training_set_is_other_settings(data, tmp_path):
