@@ -22,6 +22,7 @@ from ..data.joint_transform import build_joint_transform
 from ..host.active import ActiveHost
 from ..host.rehearsal import evaluations
 from .model import check_model
+from .optimiser import without_effect
 from .ranges import check_ranges
 from .rates import check_rates
 
@@ -147,13 +148,14 @@ def unknown(mapping: Mapping[str, Any], known: Sequence[str], where: str, of: st
 
 
 def check_steps(settings: Mapping[str, Any], defaults: Mapping[str, Any], source: str) -> Iterator[str]:
-    """Refuse an unknown optimiser or schedule; yield the arguments that it does not take."""
+    """Refuse an unknown optimiser or schedule; yield the arguments that it does not take or that do not reach it."""
     for section, key, module in (
         ("optimizer_cfg", "solver", torch.optim),
         ("scheduler_cfg", "scheduler", torch.optim.lr_scheduler),
     ):
         known = arguments(named(module, settings[section][key], f"{source}: {section}.{key}"))
         yield from unknown(settings[section], [*known, *defaults[section], *BEYOND_DEFAULTS.get(section, ())], section)
+    yield from without_effect(settings, defaults["optimizer_cfg"], BEYOND_DEFAULTS["optimizer_cfg"])
 
 
 def check_evaluation(host: ActiveHost, name: str, where: str) -> None:

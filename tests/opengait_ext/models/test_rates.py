@@ -3,7 +3,10 @@
 import math
 
 import pytest
+import torch
 from gait_models import TINY, inputs
+
+from plugins.errors import KpstraError
 
 pytest_plugins = ["host_folders", "gait_models"]
 CONFIGS = ["opengait/swingait2d_gait3d", "opengait/swingait2d_kprpe_gait3d"]
@@ -76,3 +79,25 @@ def test_a_test_takes_no_rate(build):
         CONFIGS[0], *TINY, FACTORS, "trainer_cfg.iteration_per_epoch=1", "evaluator_cfg.restore_hint=0", training=False
     )
     assert model.eval()(inputs(joints=False))["inference_feat"]["embeddings"].shape == (2, 16, 15)
+
+
+@pytest.mark.parametrize(
+    ("solver", "arguments"),
+    [("SGD", {"momentum": 0.5, "nesterov": True}), ("AdamW", {"betas": [0.8, 0.9], "eps": 1e-6, "weight_decay": 0.3})],
+)
+def test_every_argument_reaches_every_group(build, solver, arguments):
+    """And the parts keep their rates, what is not decayed stays so."""
+    given = [f"optimizer_cfg.{key}={value}" for key, value in {"solver": solver, "lr": 0.002, **arguments}.items()]
+    model = build(CONFIGS[0], *TINY, *given)
+    for group in model.optimizer.param_groups:
+        for key in arguments.keys() - {"weight_decay"}:
+            assert torch.as_tensor(group[key]).tolist() == torch.as_tensor(arguments[key]).tolist(), key
+    found = rates(model)
+    assert found["transformer.patch_embed.proj.weight"] == 0.002 and found["FCs.fc_bin"] == pytest.approx(0.0002)
+    decays = [group["weight_decay"] for group in model.optimizer.param_groups]
+    assert decays == [0.0, *[arguments.get("weight_decay", 0.02)] * (len(decays) - 1)]
+
+
+def test_arguments_that_go_not_together_are_refused(build):
+    with pytest.raises(KpstraError, match=r"optimizer_cfg: .*Nesterov"):
+        build(CONFIGS[0], *TINY, "optimizer_cfg.solver=SGD", "optimizer_cfg.momentum=0", "optimizer_cfg.nesterov=true")
