@@ -92,14 +92,14 @@ def bias_pictures(cfg: Any) -> dict[str, Path]:
 def told(title: str, cfg: Any, pictures: dict[str, Path]) -> None:
     """Print what was measured and where it is."""
     from ..pictures.mode_pictures import find_images
-    from ..training.folder import last_checkpoint
-    from ..training.results import read_results
+    from ..training.folder import checkpoints, last_checkpoint, results_of
 
     number = len(find_images([Path(cfg.data.root) / MARKET / "bounding_box_train"]))
     epochs, output = cfg.train.max_epoch, cfg.data.save_dir
     print(f"\n== {title}: {cfg.model.name}, trained from scratch on {number} crops for {epochs} epochs")
-    measured = next(iter(list(read_results(output).values())[-1].metrics.values()))
-    print("   " + ", ".join(f"{name} {measured[name]:.1%}" for name in ("mAP", "Rank-1", "Rank-5", "Rank-10")))
+    results = results_of(cfg, max(checkpoints(output)))
+    measured = next(iter(results.metrics.values()))
+    print("   " + ", ".join(f"{name} {value:.1%}" for name, value in measured.items()))
     where = {**pictures, "checkpoint": last_checkpoint(output), "TensorBoard": f"tensorboard --logdir {output}"}
     for what, path in where.items():
         print(f"   {what:<24}{path}")

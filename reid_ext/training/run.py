@@ -56,7 +56,11 @@ def run(cfg: CfgNode, resume: bool = False) -> None:
     Raises:
         KpstraError: a mistake in the configuration, the data or a checkpoint, or an error of the host's.
     """
-    if resume and not cfg.test.evaluate and _go_on(cfg):
+    if resume and cfg.test.evaluate:
+        raise KpstraError(
+            "test.evaluate: True: nothing is trained, and --resume goes on with a training; leave one of them out"
+        )
+    if resume and _go_on(cfg):
         return
     check_datasets(cfg)
     weights = {f"model.{key}": cfg.model[key] for key in ("load_weights", "resume")}

@@ -94,6 +94,7 @@ def test_standard_output_is_given_back(market_root, tmp_path):
         (["train.fixbase_epoch", "2", "train.open_layers", "['layer4']"], "train.open_layers"),
         (["model.name", "mobilenetv2_x1_4_stra", "model.pretrained", "True"], "nobody publishes ImageNet weights"),
         (["stra.pretrained_path", "/nonexistent.pth"], "/nonexistent.pth: no such checkpoint file"),
+        (["test.evaluate", "True", "--resume"], "--resume goes on with a training; leave one of them out"),
     ],
 )
 def test_mistakes_are_one_message_and_leave_nothing_behind(market_root, tmp_path, capsys, opts, message):
