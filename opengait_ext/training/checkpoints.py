@@ -160,7 +160,7 @@ class Checkpoints:
         module = getattr(model, "module", model)
         module.record = TrainingRecord(module.save_path, module.engine_cfg["total_iter"], module.iteration > 0)
         if not module.iteration and distributed.get_rank() == 0:
-            module.record.begin()
+            module.record.begin(checkpoint_files(module.save_path, module.engine_cfg["save_name"]))
         super(Checkpoints, type(module)).run_train(model)
         if module.iteration % module.engine_cfg["save_iter"]:
             module.save_ckpt(module.iteration)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,18 +77,18 @@ def training_folder(settings: Mapping[str, Any], defaults: Mapping[str, Any], go
 def go_on(settings: dict[str, Any]) -> list[str]:
     """Let the settings restore the last whole checkpoint of their output folder, if there is one.
 
-    Checkpoints past the iteration that ``training.json`` records are left aside: they are of an earlier run, in whose
-    folder the one that it records began anew.
+    Checkpoints that ``training.json`` calls ``earlier`` are left aside: they are of a run in whose folder this one
+    began anew, and not replaced yet.
 
     Returns:
         What was found, for the log.
     """
     trainer, notes = settings["trainer_cfg"], []
     folder = output_folder(settings, training=True)
-    reached = (read_training(folder) or {}).get("iteration", math.inf)
+    earlier = (read_training(folder) or {}).get("earlier", ())
     for iteration, path in checkpoint_files(folder, trainer["save_name"]).items():
-        if iteration > reached:
-            notes.append(f"--resume: left aside: {path}: of an earlier run; this one has come to iteration {reached}")
+        if iteration in earlier:
+            notes.append(f"--resume: left aside: {path}: of an earlier run, and not yet replaced by this one")
             continue
         try:
             read_checkpoint(str(path), "cpu")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ TRAINING = "training.json"
 
 
 class TrainingRecord:
-    """``<folder>/training.json``: iteration of the last checkpoint, ``total_iter``, seconds trained, device, processes.
+    """``<folder>/training.json``: iteration of the last checkpoint, ``total_iter``, seconds trained, device, processes;
+    ``earlier``, where there are such, the checkpoints that an earlier run has left in the folder.
 
     Args:
         folder: ``output/<dataset>/<model>/<save_name>``.
@@ -31,21 +32,26 @@ class TrainingRecord:
 
     def __init__(self, folder: str | Path, total: int, goes_on: bool) -> None:
         self.path, self.total = Path(folder) / TRAINING, total
-        self.before = (read_training(folder) or {}).get("seconds", 0.0) if goes_on else 0.0
+        found = (read_training(folder) or {}) if goes_on else {}
+        self.before, self.earlier = found.get("seconds", 0.0), set(found.get("earlier", ()))
         self.began = time.monotonic()
 
-    def begin(self) -> None:
-        """Write the record of a run that begins anew, at iteration 0: checkpoints in its folder are of another run."""
+    def begin(self, earlier: Iterable[int]) -> None:
+        """Write the record of a run that begins anew, at iteration 0, in a folder with these checkpoints of another."""
+        self.earlier = set(earlier)
         self._write(0)
 
     def write(self, iteration: int, checkpoint: str | Path) -> None:
         """Write the record after the checkpoint of ``iteration``; a test of what it replaces counts no more."""
         _test_path(self.path.parent, checkpoint).unlink(missing_ok=True)
+        self.earlier.discard(iteration)
         self._write(iteration)
 
     def _write(self, iteration: int) -> None:
         seconds = self.before + time.monotonic() - self.began
         content = {"iteration": iteration, "total_iter": self.total, "seconds": round(seconds, 3), **_where()}
+        if self.earlier:
+            content["earlier"] = sorted(self.earlier)
         with atomic_write(self.path, "w") as stream:
             json.dump(content, stream, indent=1)
 

@@ -79,7 +79,7 @@ def test_the_same_settings_are_told_what_is_there(data):
     )
     assert "checkpoints of these settings up to iteration 2 are there" in done.stderr and "--resume" in done.stderr
     done = run(data, *SHORT, warm, "--resume")
-    assert "00002.pt: of an earlier run; this one has come to iteration 1" in done.stderr
+    assert "00002.pt: of an earlier run, and not yet replaced by this one" in done.stderr
     assert "--resume: goes on from iteration 1 of 2" in done.stderr
     assert not same(earlier, weights(checkpoint(data, 2)))
 
@@ -107,9 +107,16 @@ def test_a_run_begun_anew_has_no_checkpoint_yet(tmp_path, settings):
     settings["trainer_cfg"]["total_iter"] = 40
     assert go_on(settings) == ["--resume: goes on from iteration 40 of 40"]
     with process_group("cpu"):
-        TrainingRecord(folder, 40, goes_on=False).begin()
-    found = go_on(settings)
-    assert len(found) == 2 and "run-00040.pt: of an earlier run" in found[0] and "no checkpoint yet" in found[1]
+        record = TrainingRecord(folder, 40, goes_on=False)
+        record.begin([40])
+        found = go_on(settings)
+        assert len(found) == 2 and "run-00040.pt: of an earlier run" in found[0] and "no checkpoint yet" in found[1]
+        torch.save({"model": {}}, folder / "checkpoints" / "run-00010.pt")  # killed before it is recorded
+        assert go_on(settings)[1] == "--resume: goes on from iteration 10 of 40"
+        TrainingRecord(folder, 40, goes_on=True).write(20, folder / "checkpoints" / "run-00020.pt")
+        assert len(go_on(settings)) == 2
+        TrainingRecord(folder, 40, goes_on=True).write(40, folder / "checkpoints" / "run-00040.pt")
+        assert go_on(settings) == ["--resume: goes on from iteration 40 of 40"]
 
 
 @pytest.mark.slow
