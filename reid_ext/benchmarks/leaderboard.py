@@ -10,13 +10,16 @@ from typing import Any, ClassVar
 from tqdm import tqdm
 
 from plugins.benchmarks.leaderboard import Complexity, Host, Job, Result, Row
+from plugins.benchmarks.leaderboard.folder import read_settings
 from plugins.benchmarks.leaderboard.host import Description
 from plugins.benchmarks.report import Series, read_scalars
+from plugins.common.folders import same
 from plugins.common.machine import installed
 from plugins.errors import KpstraError
 
-from ..training.folder import checkpoints
-from ..training.results import read_results
+from ..settings.evaluation import WHEN, evaluation_settings
+from ..training.folder import CHECKPOINT, NAME, checkpoints
+from ..training.results import Results, read_results
 
 
 class TorchreidHost(Host):
@@ -102,9 +105,10 @@ class TorchreidHost(Host):
     def result(folder: Path) -> Result | None:
         """Read what the run measured in the end, of the last target; see the base class.
 
-        Of several targets each one's metrics are there under ``<data set> <metric>`` too.
+        Of several targets each one's metrics are there under ``<data set> <metric>`` too. A test of another checkpoint
+        or with other settings that somebody wrote there is left aside.
         """
-        found = read_results(folder)
+        found = {path: results for path, results in read_results(folder).items() if _of_the_run(results, folder)}
         if not found:
             return None
         path, results = list(found.items())[-1]
@@ -147,6 +151,18 @@ class TorchreidHost(Host):
             f" {train.optim} {train.lr:g}, {rises}{falls}",
             "ImageNet weights" if cfg.model.pretrained else "random weights",
         )
+
+
+def _of_the_run(results: Results, folder: Path) -> bool:
+    """Whether results are of the last checkpoint and the settings of the run in a folder, as far as both are told."""
+    begun = read_settings(folder)
+    if results.settings is None or not begun:
+        return True
+    from ..settings.load import default_values
+
+    last = f"{NAME}/{CHECKPOINT}{begun['train.max_epoch']}"
+    now = evaluation_settings(results.settings)
+    return results.checkpoint == last and same(evaluation_settings(begun), now, (*WHEN, "data.root"), default_values())
 
 
 def versions() -> dict[str, str]:

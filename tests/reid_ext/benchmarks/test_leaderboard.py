@@ -17,9 +17,12 @@ from reid_data import COMPLEXITY
 from web_page import read_page
 
 from plugins.benchmarks.leaderboard import Job, Result, Row
+from plugins.common.settings import flatten
 from plugins.errors import KpstraError
 from reid_ext.__main__ import main
 from reid_ext.benchmarks.leaderboard import TorchreidHost, complexity
+from reid_ext.settings.evaluation import evaluation_settings
+from reid_ext.settings.load import load_config
 from reid_ext.training.results import Results
 
 ROOT = Path(__file__).parents[3]
@@ -140,6 +143,24 @@ def test_an_evaluation_in_between_is_no_result(tmp_path):
     assert result == Result(metrics, path, 3723, "GPU")
 
 
+def test_a_test_that_somebody_wrote_into_a_runs_folder_is_not_its_result(tmp_path):
+    """Of another checkpoint, or with other settings."""
+    begun = flatten(load_config("reid/pets_mobilenetv2_stra", ["train.max_epoch", str(EPOCHS)]))
+    (tmp_path / "settings.json").write_text(json.dumps({"settings": {**begun, "data.root": "before"}}))
+    tested = evaluation_settings(begun)
+    run = Results({"market1501": {"mAP": 0.5}}, True, None, None, "", f"model/model.pth.tar-{EPOCHS}", EPOCHS, tested)
+    for other in (
+        replace(run, checkpoint="model/model.pth.tar-1", checkpoint_epoch=1),
+        replace(run, settings={**tested, "test.rerank": True}),
+    ):
+        other.write(tmp_path)
+        assert TorchreidHost.result(tmp_path) is None
+    run.write(tmp_path)
+    assert TorchreidHost.result(tmp_path).metrics == {"mAP": 50.0}
+    replace(run, checkpoint="", settings=None).write(tmp_path)  # a file of before
+    assert TorchreidHost.result(tmp_path).metrics == {"mAP": 50.0}
+
+
 @pytest.mark.slow
 def test_a_trained_network_is_only_tested(finished, tmp_path):
     """Killed between the last epoch and its test."""
@@ -158,6 +179,7 @@ def test_a_trained_network_is_only_tested(finished, tmp_path):
         (["--rows", "frist"], "--rows frist: no such row of pets (did you mean 'first'?)"),
         (["train.max_epoh=3"], "train.max_epoh: '3': unknown key (did you mean 'train.max_epoch'?)"),
         (["train.seed=5"], "command line: train.seed: has no effect here; give --seeds"),
+        (["data.save_dir=here"], "command line: data.save_dir: has no effect here; give --results"),
         (["train.max_epoch"], "train.max_epoch: expected a value after it, or train.max_epoch=VALUE"),
         (["--root", "/nonexistent"], "Expected, with --root /nonexistent"),
         (["--table", "leaderbord"], "leaderbord: no such configuration"),
