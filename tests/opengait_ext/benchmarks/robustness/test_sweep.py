@@ -164,9 +164,13 @@ def done(tmp_path_factory):
     """Small data, weights of both networks, and what the script printed."""
     root = write_data(tmp_path_factory.mktemp("gait"), frames=4)
     setting = {"host": "embedded", "probes_only": True, "joint_noise": 0.0, "joint_dropout": 0.0}
-    for folder, file, content in (("begun", "settings.json", setting), ("foreign", "robustness.json", None)):
+    for folder, files in (
+        ("begun", {"settings.json": setting, "robustness.json": {}}),
+        ("foreign", {"robustness.json": None}),
+    ):
         (root / folder).mkdir()
-        (root / folder / file).write_text(json.dumps(content))
+        for name, content in files.items():
+            (root / folder / name).write_text(json.dumps(content))
     kprpe = weights(root, "KP-RPE")
     sweeps = [
         arguments(root, "--errors", "translation", "crop", "--severities", "0", "1"),
