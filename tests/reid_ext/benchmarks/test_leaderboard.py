@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import signal
 import statistics
 from argparse import Namespace
@@ -236,20 +235,22 @@ def test_a_row_sets_keys_of_its_configuration(table, tmp_path):
     assert command[command.index("train.open_layers") + 1] == "['conv9']"
 
 
-def test_a_warm_start_takes_the_weights_of_the_row_it_starts_from(finished, tmp_path):
+def test_a_warm_start_takes_the_weights_of_the_row_it_starts_from(tmp_path):
     """Its last epoch's, unless the user names others; without any it is refused; a run goes on from its own."""
-    first, row = finished[1] / "reid" / "first" / "seed1", Row("warm", "", config="reid/pets_mobilenetv2_stra")
+    first, row = tmp_path / "first", Row("warm", "", config="reid/pets_mobilenetv2_stra")
     job = Job(row, 1, tmp_path / "warm", Job(replace(row, name="first"), 1, first))
     host = TorchreidHost(Namespace(data=str(ROOT / "tests" / "data" / "pets-mini")))
     (merged,) = host.merged([job])
+    with pytest.raises(KpstraError, match=r"the weights of first seed 1, from which it starts, are gone; model\.load_"):
+        host.next_command(job, merged)
+    for path in (checkpoint(first, 1), checkpoint(first, EPOCHS), checkpoint(job.folder, 1)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert host.next_command(job, merged)[-2:] == ["model.resume", str(checkpoint(job.folder, 1))]
+    checkpoint(job.folder, 1).unlink()
     assert host.next_command(job, merged)[-2:] == ["model.load_weights", str(checkpoint(first, EPOCHS))]
     given = TorchreidHost(host.options, {"model.load_weights": "mine.pth"}).next_command(job, merged)
     assert given.count("model.load_weights") == 1 and given[given.index("model.load_weights") + 1] == "mine.pth"
-    with pytest.raises(KpstraError, match=r"the weights of first seed 1, from which it starts, are gone; model\.load_"):
-        host.next_command(replace(job, warm_start=replace(job.warm_start, folder=tmp_path / "gone")), merged)
-    shutil.copytree(first / "model", job.folder / "model")
-    checkpoint(job.folder, EPOCHS).unlink()
-    assert host.next_command(job, merged)[-2:] == ["model.resume", str(checkpoint(job.folder, EPOCHS - 1))]
 
 
 def test_what_the_page_says_of_a_rate_that_falls_along_a_cosine():
