@@ -82,7 +82,7 @@ def require_same_network(checkpoint: Mapping[str, Any], settings: Mapping[str, A
     begun = checkpoint.get(SETTINGS)
     if isinstance(begun, Mapping) and "model.name" in begun:
         usual = {k: v for k, v in flatten(SCHEMA).items() if k.startswith(("stra.", "kprpe."))}
-        advice = "give the settings of the training, to a command that takes none in a configuration file"
+        advice = "give the settings of the training, in --config-file or as an extractor's kprpe and stra"
         name = {"model.name": begun["model.name"]}  # is told first
         require_same({**name, **usual, **begun}, {**usual, **settings}, str(path), advice)
 
