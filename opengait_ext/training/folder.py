@@ -12,7 +12,7 @@ from plugins.common.folders import RECORD, claim
 from plugins.errors import KpstraError
 
 from ..settings.load import GOING_ON
-from .checkpoints import checkpoint_files, read_checkpoint
+from .checkpoints import checkpoint_files, checkpoint_path, read_checkpoint
 from .record import output_folder, read_training
 
 MAY_DIFFER = (  # of a run that goes on: where things are, how often they are said, how far it goes, how it is tested
@@ -98,3 +98,16 @@ def go_on(settings: dict[str, Any]) -> list[str]:
         trainer.update(GOING_ON, restore_hint=iteration)
         return [*notes, f"--resume: goes on from iteration {iteration} of {trainer['total_iter']}"]
     return [*notes, "--resume: no checkpoint yet; the run starts at its beginning"]
+
+
+def of_an_earlier_run(settings: Mapping[str, Any], training: bool) -> list[str]:
+    """Return a warning if ``restore_hint`` names a checkpoint that an earlier run has left in the output folder."""
+    engine, folder = settings["trainer_cfg" if training else "evaluator_cfg"], output_folder(settings, training)
+    hint = engine["restore_hint"]
+    if not isinstance(hint, int) or hint not in (read_training(folder) or {}).get("earlier", ()):
+        return []
+    path = checkpoint_path(folder, engine["save_name"], hint)
+    return [
+        f"{path}: of an earlier run: one that began anew in this folder has not reached it yet; "
+        "--iter N takes another checkpoint, --resume goes on with the run that was begun last"
+    ]

@@ -16,7 +16,7 @@ from plugins.errors import KpstraError, one_of
 
 from ..host.active import ActiveHost
 from ..settings.load import default_values, read_settings, resolve_paths
-from .folder import go_on, training_folder
+from .folder import go_on, of_an_earlier_run, training_folder
 from .hosted import hosted_class
 from .log import LOGGER, MetricsAsTable, close_log, table
 from .record import output_folder, scalars, write_test
@@ -63,10 +63,11 @@ def launch(run: Run) -> dict[str, float] | None:
                 settings[section]["enable_bfloat16"] = True
         resolve_paths(settings, host, run.phase)
         stack.enter_context(working_directory(run.workdir))
-        notes, found = go_on(settings) if run.resume else [], []
+        notes = go_on(settings) if run.resume else []
+        found = of_an_earlier_run(settings, training=run.phase == "train")
         if run.phase == "train" and distributed.get_rank() == 0:
             hint = settings["trainer_cfg"]["restore_hint"]
-            found = stack.enter_context(
+            found += stack.enter_context(
                 training_folder(settings, default_values(host), goes_on=isinstance(hint, int) and hint > 0)
             )
         notes += adapt(settings, device)

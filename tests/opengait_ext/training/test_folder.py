@@ -78,6 +78,8 @@ def test_the_same_settings_are_told_what_is_there(data):
         warm,
     )
     assert "checkpoints of these settings up to iteration 2 are there" in done.stderr and "--resume" in done.stderr
+    tested = run(data, "--phase", "test", "--iter", "2")
+    assert "00002.pt: of an earlier run: one that began anew in this folder has not reached it" in tested.stderr
     done = run(data, *SHORT, warm, "--resume")
     assert "00002.pt: of an earlier run, and not yet replaced by this one" in done.stderr
     assert "--resume: goes on from iteration 1 of 2" in done.stderr
