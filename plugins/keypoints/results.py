@@ -43,19 +43,30 @@ def results(content: list[dict], source: Source) -> Poses:
 
 
 def _names_of(numbers: list[int], source: Source) -> Mapping[int, str]:
-    """Names of numbered images, from ``images`` of an annotation file beside the results."""
+    """Names of numbered images, from ``images`` of the annotation files beside the results, which must agree."""
     if not numbers:
         return {}
+    found: dict[str, dict[int, str]] = {}
     for path in sorted(source.path.parent.glob("*.json")):
-        with suppress(OSError, ValueError, RecursionError):  # another file beside it: not what is looked for
+        with suppress(OSError, ValueError, RecursionError, TypeError):  # another file beside it: not what is looked for
             if path != source.path and is_annotations(content := json.loads(path.read_text(encoding="utf-8-sig"))):
                 names = {image.get("id"): image.get("file_name") for image in content["images"]}
                 if set(numbers) <= set(names):
-                    return names
-    raise KpstraError(
-        f"{source.path}: images are numbered ({some(numbers)}) and no annotation file beside it names them all in its "
-        "`images`; copy it there"
-    )
+                    found[path.name] = {number: names[number] for number in numbers}
+    if not found:
+        raise KpstraError(
+            f"{source.path}: images are numbered ({some(numbers)}) and no annotation file beside it names them all in "
+            "its `images`; copy it there"
+        )
+    names, *others = found.values()
+    if other := next((other for other in others if other != names), None):
+        number = next(number for number in numbers if names[number] != other[number])
+        raise KpstraError(
+            f"{source.path}: images are numbered, and the annotation files beside it name them differently: "
+            f"{some(list(found), len(found))}, image {number} is {names[number]!r} or {other[number]!r}; "
+            "leave the one of these results beside them and move the others away"
+        )
+    return names
 
 
 def is_annotations(content: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -130,7 +131,12 @@ def nobody() -> np.ndarray:
 
 
 def without_common_folder(people: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the same by names from which the folders that all share are taken off."""
+    """Return the same by names from which the leading folders that all share are taken off.
+
+    Example:
+        >>> list(without_common_folder({"/rec/anna/cam1/1.png": None, "/rec/emma/cam1/1.png": None}))
+        ['anna/cam1/1.png', 'emma/cam1/1.png']
+    """
     folders = [name.split("/")[:-1] for name in people]
-    same = [parts[0] for parts in zip(*folders, strict=False) if len({*parts}) == 1]
+    same = [level[0] for level in takewhile(lambda level: len({*level}) == 1, zip(*folders, strict=False))]
     return {name[len("/".join([*same, ""])) :]: joints for name, joints in people.items()} if same else {**people}

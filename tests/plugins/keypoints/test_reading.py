@@ -139,6 +139,34 @@ def test_absolute_names_begin_below_the_folder_of_all(tmp_path):
     assert list(read(put(tmp_path, "r.json", content))) == ["q/a.jpg", "g/b.jpg"]
 
 
+@pytest.mark.parametrize("names", [["anna/cam1/walk1", "bob/cam1/walk1"], ["anna/cam1/walk1", "emma/cam1/walk1"]])
+def test_only_the_leading_folders_of_all_are_taken_off(tmp_path, names):
+    """Folders that are equal further down are of each image's own."""
+    content = [{"image_id": f"/rec/{name}/1.png", "keypoints": flat(BODY), "score": 1} for name in names]
+    assert list(read(put(tmp_path, "r.json", content))) == [f"{name}/1.png" for name in names]
+    rows = (f"1\tms1m/{name}/1.jpg\t0\t" + "\t".join("0 0 9 9 1 2 3 4 5 6 7 8 9 10".split()) for name in names)
+    assert list(read(put(tmp_path, "faces.lst", "\n".join(rows)))) == [f"{name}/1.jpg" for name in names]
+
+
+def annotations(*names):
+    return {"images": [{"id": number, "file_name": name} for number, name in enumerate(names, 1)]}
+
+
+def test_numbers_that_annotation_files_name_differently(tmp_path):
+    """Neither file is taken; a file that names the same images alike, or not all of them, is no matter."""
+    numbered = [{"image_id": number, "keypoints": flat(BODY), "score": 1} for number in (1, 2)]
+    results = put(tmp_path, "r.json", numbered)
+    put(tmp_path, "b_query.json", annotations("q1.jpg", "q2.jpg"))
+    put(tmp_path, "b_query_more.json", annotations("q1.jpg", "q2.jpg", "q3.jpg"))
+    put(tmp_path, "a_one.json", annotations("g1.jpg"))
+    put(tmp_path, "a_other.json", {"images": [{"id": [1]}]})
+    assert list(read(results)) == ["q1.jpg", "q2.jpg"]
+    put(tmp_path, "a_gallery.json", annotations("q1.jpg", "g2.jpg", "g3.jpg"))
+    told = r"r\.json: .*: a_gallery\.json, b_query\.json, b_query_more\.json, image 2 is 'g2\.jpg' or 'q2\.jpg'; leave"
+    with pytest.raises(KpstraError, match=told):
+        read(results)
+
+
 HEAD = "path,kp_0_x,kp_0_y"
 BROKEN = {
     "empty.json": ("", "damaged, or not JSON"),
