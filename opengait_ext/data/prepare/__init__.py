@@ -12,8 +12,8 @@ Rules, each counted in ``<output>/prepare_report.json``:
   numbers, the sequence is counted, and joints are filled in along the numbers. Hidden files are left out, and suffixes
   may be in capitals.
 * Silhouette unreadable or truncated, pixel sum of at most 10000, or no x-centre: the frame is dropped from both files.
-* Pose file missing, without a person, unparsable, of a wrong number of values, not finite, or all zero: the frame is
-  kept, every joint counts as absent.
+* Pose file missing, without a person, unparsable, of a wrong number of values, not finite, or all zero, or (OUMVLP)
+  nobody's joints on the silhouette: the frame is kept, every joint counts as absent.
 * An absent joint (score not above 0, coordinates not finite, or farther outside the prepared image than that is wide or
   high) gets score 0 and a position interpolated linearly in time between the nearest frames of the sequence that have
   it (that of the nearest one at the ends); a joint that no frame has is put at the mean of the frame's other joints, or
@@ -25,8 +25,8 @@ Layouts (`--layout`); 18, 25, 26 and 33 joints become COCO's 17:
 * gait3d: the above; also the one for own recordings.
 * grew: train/<id>/<seq>, test/gallery/<id>/<seq> and test/probe/<seq>, poses NNNNN_2d_pose.txt. The authors resized the
   silhouettes and not the poses: aligned by the body box.
-* oumvlp: Silhouette_<view>-<seq>/<id>/NNNN.png, poses <id>/<view>_<seq>/ with a JSON file a frame. Of several people
-  the one counts whose joints lie on the silhouette. Exact.
+* oumvlp: Silhouette_<view>-<seq>/<id>/NNNN.png, poses <id>/<view>_<seq>/ with a JSON file a frame. The person counts
+  whose joints lie on the silhouette, each by its score; people who cannot be read are left out. Exact.
 * casia-b: <id>/<type>/<view>/<id>-<type>-<view>-NNN.png, poses GaitGraph's casia-b_pose_coco.csv. Exact, if both number
   the frames alike.
 * sustech1k: the 30 Hz files 03, 04, 07 and, if there, 06 of each sequence. Exact to half a pixel where the joints lie

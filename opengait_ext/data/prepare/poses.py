@@ -18,6 +18,7 @@ POSE_RULES = {
     "broken": "unparsable, wrong number of values, or values that are not finite",
     "all_zero": "all zero",
     "nobody": "no person in the pose file",
+    "beside": "no person's joints lie on the silhouette",
 }
 BOX_RULES = {"no_body_box": "no confident head joint, ankle or torso joint to align the frame by"}
 

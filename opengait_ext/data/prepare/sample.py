@@ -41,14 +41,16 @@ class Sample:
     example: str = ""
 
     def add(self, image: np.ndarray, joints: np.ndarray | None, broken: str = "", exact: bool = False) -> None:
-        """Add a silhouette (H, W) and its joints (17, 3), or ``None`` and the rule by which there are none.
+        """Add a silhouette (H, W) and its joints (17, 3), or the rule by which there are none or they do not count.
 
-        With ``exact`` the joints lie in the silhouette's pixels whatever others do.
+        Joints that do not count may show the likely cause all the same. With ``exact`` the joints lie in the
+        silhouette's pixels whatever others do.
         """
         self.counts["frames"] += 1
         count_pixels(image[None], self.counts)
-        if joints is None:
+        if broken in POSE_RULES:
             self.counts[f"poses {broken}"] += 1
+            self.frames += [] if joints is None else [(image, joints)]
             return
         if exact:
             count_body(image[None], joints[None], self.counts)
@@ -110,7 +112,7 @@ def raw_sample(silhouettes: Path, poses: Path, names: Sequence[str], size: int, 
         for file in evenly(images_of(folder), FRAMES):
             try:
                 image = read_silhouette(folder / file)
-                if image.max() > 1 and image.sum() <= MIN_SUM:
+                if image.max() != 1 and image.sum() <= MIN_SUM:
                     continue
                 shown = image if layout.exact else _prepared(image, size)
             except Dropped:

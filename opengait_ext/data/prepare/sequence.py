@@ -20,7 +20,7 @@ from ..body import count_body
 from ..layout import has_suffix
 from .body_box import body_box_placements
 from .layouts import RawLayout
-from .poses import fill_absent, place
+from .poses import POSE_RULES, fill_absent, place
 from .silhouettes import Dropped, align_silhouette, read_silhouette
 
 FILES = ("0_sil.pkl", "1_keypoints.pkl")  # models read the first modality as silhouettes
@@ -68,7 +68,7 @@ def prepare_sequence(silhouettes: Path, poses: Mapping[str, Any], size: int, lay
             continue
         entry = poses.get(name[:-4])
         pose, rule = (None, "missing") if entry is None else layout.read(entry, image)
-        if pose is None:
+        if rule in POSE_RULES:
             counts[f"poses {rule}"] += 1
         else:
             raw[kept] = pose

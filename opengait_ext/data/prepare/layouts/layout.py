@@ -12,7 +12,8 @@ import numpy as np
 
 from ...layout import has_suffix
 
-Read = tuple[np.ndarray | None, str]  # joints (17, 3), or none and the rule in POSE_RULES; or joints and "scaled"
+# Joints (17, 3), and "scaled" if they were; or the rule in POSE_RULES by which there are none or they do not count.
+Read = tuple[np.ndarray | None, str]
 Arrays = tuple[np.ndarray, np.ndarray, bool]  # silhouettes (T, H, W) uint8, joints (T, 17, 3), whether in their pixels
 
 

@@ -1,8 +1,10 @@
 """OUMVLP and OUMVLP-Pose: both in pixels of the full frame, so the joints lie exactly on the silhouettes.
 
 ``Silhouette_<view>-<seq>/<id>/NNNN.png``, and ``<id>/<view>_<seq>/`` with a JSON file a frame: ``NNNN_keypoints.json``,
-or other names that end in ``NNNN.json``. Of several people in a frame the one counts whose joints lie on the
-silhouette: the first is often somebody else. OpenPose's 18 joints become COCO's 17.
+or other names that end in ``NNNN.json``. Of the people in a frame the one counts whose joints lie on the silhouette:
+the first is often somebody else. A joint counts by its score, so that of two poses found on one person the surer one is
+taken, and one whose scores are all low still comes before a bystander. Where nobody has a joint there, nobody counts.
+OpenPose's 18 joints become COCO's 17.
 """
 
 from __future__ import annotations
@@ -10,11 +12,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from plugins.keypoints.joints import CONFIDENT, to_coco17
+from plugins.keypoints.joints import to_coco17
 
 from ...layout import has_suffix
 from ..files import read_bytes
@@ -50,26 +53,35 @@ def _poses(root: Path, name: str) -> dict[str, Path]:
 
 def _read(path: Path, image: np.ndarray) -> Read:
     try:
-        content = json.loads(read_bytes(path))
-        people = [np.array(one["pose_keypoints_2d"], np.float64).reshape(-1, 3) for one in content["people"]]
-        if not people:
-            return None, "nobody"
-        poses = to_coco17(np.stack(people), str(path))
-    except Exception:  # a damaged file, other keys, other numbers of joints: all of them are no pose
+        people = json.loads(read_bytes(path))["people"]
+        poses = [pose for pose in map(_person, people) if pose is not None]
+    except Exception:  # a damaged file, or other keys: no pose
         return None, "broken"
-    if not np.isfinite(poses).all():
-        return None, "broken"
-    pose = poses[0] if len(poses) == 1 else poses[np.argmax(_on_silhouette(image, poses))]
-    return (pose, "") if pose.any() else (None, "all_zero")
+    if not poses:
+        return None, "broken" if people else "nobody"
+    if not any((pose[:, 2] > 0).any() for pose in poses):
+        return None, "all_zero"
+    on_silhouette = _on_silhouette(image, np.stack(poses))
+    return poses[np.argmax(on_silhouette)], "" if on_silhouette.any() else "beside"
+
+
+def _person(content: Any) -> np.ndarray | None:
+    """One person's joints (17, 3); none if they cannot be read, of whatever kind the damage is."""
+    try:
+        joints = to_coco17(np.array(content["pose_keypoints_2d"], np.float64).reshape(-1, 3))
+    except Exception:  # other keys, text, another number of joints
+        return None
+    return joints if np.isfinite(joints).all() else None
 
 
 def _on_silhouette(image: np.ndarray, poses: np.ndarray) -> np.ndarray:
-    """How many confident joints of each person (P, 17, 3) lie on the silhouette (H, W) or just beside it."""
+    """The sum of scores of each person's joints (P, 17, 3) that lie on the silhouette (H, W) or just beside it."""
     reach = round(BESIDE * len(image))
     near = cv2.dilate(image, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     x, y = np.rint(poses[..., :2]).clip(-1, 1 << 30).astype(np.int64).transpose(2, 0, 1)
-    inside = (x >= 0) & (y >= 0) & (x < image.shape[1]) & (y < image.shape[0]) & (poses[..., 2] >= CONFIDENT)
-    return (inside & (near[np.where(inside, y, 0), np.where(inside, x, 0)] > 0)).sum(1)
+    inside = (x >= 0) & (y >= 0) & (x < image.shape[1]) & (y < image.shape[0]) & (poses[..., 2] > 0)
+    on = inside & (near[np.where(inside, y, 0), np.where(inside, x, 0)] > 0)
+    return np.where(on, poses[..., 2], 0).sum(1)
 
 
 OUMVLP = RawLayout(
