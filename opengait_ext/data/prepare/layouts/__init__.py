@@ -11,7 +11,7 @@ from plugins.errors import KpstraError
 
 from .casia_b import CASIA_B
 from .gait3d import GAIT3D
-from .grew import GREW
+from .grew import GREW, numbered_as
 from .layout import Layout, PickledLayout, RawLayout
 from .oumvlp import OUMVLP
 from .pickled import CCGR, CCPG
@@ -43,7 +43,7 @@ def choose(name: str | None, silhouettes: Path) -> Layout:
         looks = f", which looks like --layout {found.name}" if found else ""
         what = f"for example {example}{looks}" if example else "no file in it"
         raise KpstraError(f"--silhouettes {silhouettes}: {what}; --layout {name} expects {layout.expected}")
-    return layout
+    return numbered_as(silhouettes) if layout is GREW else layout
 
 
 def detect(root: Path) -> tuple[Layout | None, str]:

@@ -3,11 +3,12 @@
 ``train/<id>/<seq>/NNNNN.png`` and ``NNNNN_2d_pose.txt``, ``test/gallery/<id>/<seq>``, ``test/probe/<seq>``. Sequences
 get OpenGait's names: ``<id>train/00/<seq>``, ``<id>/01/<seq>`` and ``<id>/02/<seq>`` for an identity's gallery, and
 ``probe/03/<seq>``. OpenGait numbers a gallery in the order in which the file system lists it, once for silhouettes and
-again for poses; here it is the order of names, and poses are joined by the name of the sequence.
+again for poses; here it is the order of the silhouettes' names, and poses are joined by the name of the sequence.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def _images(root: Path, name: str) -> Path:
     identity, kind, seq = name.split("/")
     if kind == "00":
         return root / "train" / identity.removesuffix("train") / seq
-    return root / "test" / "probe" / seq if kind == "03" else root / "test" / "gallery" / identity / seq
+    return root / "test" / "probe" / seq if identity == "probe" else root / "test" / "gallery" / identity / seq
 
 
 def _poses(root: Path, name: str) -> dict[str, Path]:
@@ -56,3 +57,18 @@ GREW = RawLayout(
     poses=_poses,
     read=_read,
 )
+
+
+def numbered_as(silhouettes: Path) -> RawLayout:
+    """GREW's layout, in which poses have their silhouettes' names even where the poses of others are missing."""
+
+    def posed(poses: Path) -> list[str]:
+        names = {_without_number(name): name for name in _sequences(silhouettes)}
+        return [names.get(_without_number(name), name) for name in _sequences(poses)]
+
+    return replace(GREW, posed=posed)
+
+
+def _without_number(name: str) -> tuple[str, str]:
+    identity, _, seq = name.split("/")
+    return identity, seq
