@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from plugins.errors import KpstraError
@@ -31,8 +32,8 @@ def find_sequences(root: Path, suffix: str, option: str) -> list[str]:
     found = next(
         (
             Path(folder, file).relative_to(root)
-            for folder, _, files in os.walk(root)
-            for file in sorted(files)
+            for folder, files in walk(root)
+            for file in files
             if has_suffix(file, suffix)
         ),
         None,
@@ -41,6 +42,18 @@ def find_sequences(root: Path, suffix: str, option: str) -> list[str]:
         raise KpstraError(f"{option} {root}: no {suffix} file in it; {wanted}")
     advice = "give a folder deeper" if len(found.parts) > DEPTH + 1 else "give the folder that holds the ids"
     raise KpstraError(f"{option} {root}: wrong layout, for example {found}; {wanted}: {advice}")
+
+
+def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder and its files, both in order, through links too; no folder twice, as links may go round."""
+    seen = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        if (place := os.path.realpath(folder)) in seen:
+            folders.clear()
+            continue
+        seen.add(place)
+        folders.sort()
+        yield folder, sorted(files)
 
 
 def has_suffix(name: str, suffix: str) -> bool:

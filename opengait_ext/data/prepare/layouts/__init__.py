@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from plugins.errors import KpstraError
 
+from ...layout import find_sequences, walk
 from .casia_b import CASIA_B
 from .gait3d import GAIT3D
-from .grew import GREW, numbered_as
+from .grew import GREW, POSE, numbered_as
 from .layout import Layout, PickledLayout, RawLayout
 from .oumvlp import OUMVLP
 from .pickled import CCGR, CCPG
@@ -38,12 +38,24 @@ def choose(name: str | None, silhouettes: Path) -> Layout:
             )
         return GAIT3D
     layout = LAYOUTS[name]
-    own_names = layout is GAIT3D and found in (None, CASIA_B)  # whose errors and whose people may be anybody's
-    if found is not layout and not own_names:
+    if found is not layout and not (layout is GAIT3D and _may_be_own(silhouettes, found, example)):
         looks = f", which looks like --layout {found.name}" if found else ""
         what = f"for example {example}{looks}" if example else "no file in it"
         raise KpstraError(f"--silhouettes {silhouettes}: {what}; --layout {name} expects {layout.expected}")
     return numbered_as(silhouettes) if layout is GREW else layout
+
+
+def _may_be_own(silhouettes: Path, found: Layout | None, example: str) -> bool:
+    """Whether files that look like another layout's can be one's own, with Gait3D's folders and other names."""
+    if found in (None, CASIA_B):
+        return True
+    image = silhouettes / example
+    if image.with_name(image.stem + POSE).exists():
+        return False
+    try:
+        return bool(find_sequences(silhouettes, ".png", "--silhouettes"))
+    except KpstraError:
+        return False
 
 
 def detect(root: Path) -> tuple[Layout | None, str]:
@@ -61,9 +73,8 @@ def _files(root: Path) -> Iterator[str]:
     if not root.is_dir():
         raise KpstraError(f"--silhouettes {root}: no such folder")
     seen = 0
-    for folder, folders, files in os.walk(root):
-        folders.sort()
-        kept = [name for name in sorted(files) if name.lower().endswith((".png", ".pkl")) and not name.startswith(".")]
+    for folder, files in walk(root):
+        kept = [name for name in files if name.lower().endswith((".png", ".pkl")) and not name.startswith(".")]
         for name in kept:
             yield Path(folder, name).relative_to(root).as_posix()
         seen += len(kept)
