@@ -150,8 +150,10 @@ class KeypointRPE(KeypointTable):
         return torch.is_grad_enabled() and not plain and not torch.compiler.is_compiling()
 
     def static_bias(self, layer: int) -> Tensor:
-        """Return the part that no image changes, (heads or 1, T, T); remembered in evaluation."""
-        return self.cached(layer, lambda: self._static_bias(layer))
+        """Return the part that no image changes, (heads or 1, T, T); remembered in evaluation on a CPU."""
+        weights = self.static_weights(layer)
+        weights = weights if self.prefix is None else [*weights, self.prefix[layer]]
+        return self.cached(layer, weights, lambda: self._static_bias(layer))
 
     def _static_bias(self, layer: int) -> Tensor:
         p = self.prefix_tokens

@@ -205,14 +205,18 @@ class KeypointTable(Remembering):
 
     def coefficients(self, layer: int) -> Tensor:
         """Return C of one layer, (S, heads, K): b, and those of the monomials beyond 1 where the form has them."""
+        bias, *slopes = self.static_weights(layer)
+        slopes = [slope if self.standardised else slope.sum(dim=2) for slope in slopes]
+        return torch.cat((bias.unsqueeze(0), *(slope.movedim(-1, 0) for slope in slopes)))
+
+    def static_weights(self, layer: int) -> list[Tensor]:
+        """Return what C of one layer follows from: b, and W or S where the form has a slope."""
         if self.formulation == "none":
             raise KpstraError("KP-RPE: formulation 'none' has no bias")
         layer = min(layer, self.table_weight.shape[0] - 1)
-        bias = self.table_bias[layer].unsqueeze(0)
         if self.nonlinear or self.formulation == "absolute":
-            return bias
-        slope = self.table_static[layer] if self.standardised else self.table_weight[layer].sum(dim=2)
-        return torch.cat((bias, slope.movedim(-1, 0)))
+            return [self.table_bias[layer]]
+        return [self.table_bias[layer], (self.table_static if self.standardised else self.table_weight)[layer]]
 
     def hidden(self, image: Tensor, basis: Tensor) -> Tensor:
         """Return the hidden layer of the nonlinear form.

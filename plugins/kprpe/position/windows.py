@@ -164,7 +164,8 @@ class WindowedKeypointRPE(KeypointTable):
         if factors.joints is not None:
             return self._direct_bias(factors.joints, layer, (window, shift, feature_size), frames)
         key = (layer, window, shift, feature_size)
-        bias = self.cached(key, lambda: self._static(layer, centres, valid, index)).unsqueeze(0)
+        weights = self.static_weights(layer)
+        bias = self.cached(key, weights, lambda: self._static(layer, centres, valid, index)).unsqueeze(0)
         image = factors.layer(layer)
         if image is not None:
             image = self._frames_of_windows(image, window[0], shift[0], frames)

@@ -2,11 +2,14 @@
 
 import copy
 import pickle
+from unittest import mock
 
 import pytest
 import torch
 from golden_vectors import golden
 from torch import nn
+from torch.func import functional_call, vmap
+from torch.nn.utils.parametrize import register_parametrization
 
 from plugins.errors import KpstraError
 from plugins.kprpe import KeypointRPE, relative_buckets
@@ -143,13 +146,21 @@ def remembered(rpe, keypoints):
         return rpe.bias(keypoints, 0).clone()
 
 
-@pytest.mark.parametrize("change", ["load_state_dict", "optimizer", "to", "deepcopy", "pickle", "in_place"])
+CHANGES = ["load_state_dict", "assign", "optimizer", "to", "deepcopy", "pickle", "in_place", "data"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_the_remembered_static_part_is_never_stale(change):
     rpe, keypoints = randomised(3, (3, 3), 2, 1).eval(), torch.rand(2, 3, 2)
-    before = remembered(rpe, keypoints)
+    before, old = remembered(rpe, keypoints), dict(rpe.named_parameters())
     assert torch.equal(remembered(rpe, keypoints), before) and rpe._cache
     if change == "load_state_dict":
         rpe.load_state_dict(randomised(3, (3, 3), 2, 1).state_dict())
+    elif change == "assign":
+        rpe.load_state_dict(randomised(3, (3, 3), 2, 1).state_dict(), assign=True)
+        assert rpe.table_bias is not old["table_bias"]  # which lives on
+    elif change == "data":  # as averages of weights do; no version counter sees it
+        rpe.table_bias.data.mul_(2)
     elif change == "optimizer":
         optimizer = torch.optim.AdamW(rpe.parameters(), lr=1.0)
         rpe.bias(keypoints, 0).square().sum().backward()
@@ -169,6 +180,52 @@ def test_the_remembered_static_part_is_never_stale(change):
     after = remembered(rpe, keypoints)
     torch.testing.assert_close(after, fresh.bias(keypoints, 0).detach())
     assert (after - before).abs().max() > (0 if change == "to" else 1e-3)
+
+
+class Added(nn.Module):
+    def __init__(self, weight):
+        super().__init__()
+        self.more = nn.Parameter(torch.zeros_like(weight))
+
+    def forward(self, weight):
+        return weight + self.more
+
+
+def test_a_parametrized_table_is_remembered_by_its_values():
+    rpe, keypoints = randomised(3, (3, 3), 2, 1).eval(), torch.rand(2, 3, 2)
+    added = Added(rpe.table_bias)
+    register_parametrization(rpe, "table_bias", added)
+    before = remembered(rpe, keypoints)
+    with torch.no_grad():
+        added.more.add_(1)
+    torch.testing.assert_close(remembered(rpe, keypoints), before + 1)
+
+
+@pytest.mark.parametrize("call", ["replica", "functional_call", "vmap"])
+def test_weights_of_one_call_are_not_those_of_the_next(call):
+    """Replicas (DataParallel) and functional calls have tensors of their own where the module has parameters."""
+    rpe, keypoints = randomised(3, (3, 3), 2, 1, prefix_tokens=1).eval(), torch.rand(2, 3, 2)
+    weights = dict(rpe.named_parameters())
+
+    def under(factor):
+        scaled = {name: weight.detach() * factor for name, weight in weights.items()}
+        if call == "replica":
+            replica = rpe._replicate_for_data_parallel()
+            for name, weight in scaled.items():
+                setattr(replica, name, weight)
+            return remembered(replica, keypoints)
+        if call == "functional_call":
+            with torch.no_grad():
+                return functional_call(rpe, scaled, (keypoints, 0)).clone()
+        two = {name: torch.stack((weight, weight)) for name, weight in scaled.items()}
+        with torch.no_grad():
+            return vmap(lambda w: functional_call(rpe, w, (keypoints, 0)))(two)[0]
+
+    own = remembered(rpe, keypoints)
+    with mock.patch.object(rpe, "forward", rpe.bias, create=True):
+        once, thrice = under(1), under(3)
+    torch.testing.assert_close(once, own)
+    torch.testing.assert_close(thrice, 3 * once)
 
 
 def test_the_static_part_is_not_remembered_while_gradients_are_wanted():
