@@ -42,7 +42,7 @@ def count_body(images: np.ndarray, keypoints: np.ndarray, counts: Counter) -> No
     """Add to ``counts`` what some frames of a sequence show.
 
     Args:
-        images: (T, H, W) uint8.
+        images: (T, H, W) of any numbers, 0 outside the person.
         keypoints: (T, 17, 3) x, y in pixels of ``images`` and score, before any is filled in.
     """
     every = len(images) // CHECKED + 1
@@ -61,7 +61,7 @@ def _on_body(images: np.ndarray, xy: np.ndarray, sure: np.ndarray) -> int:
     reach = round(NEAR * height)
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     near = np.empty(images.shape, np.uint8)
-    for image, dilated in zip(images, near, strict=True):
+    for image, dilated in zip((images > 0).view(np.uint8), near, strict=True):
         cv2.dilate(image, kernel, dst=dilated)
     whole = np.rint(xy).astype(np.int64)
     frame, joint = (sure & (whole >= 0).all(-1) & (whole < (width, height)).all(-1)).nonzero()

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn, optim
 
 from plugins.errors import KpstraError
@@ -20,6 +19,7 @@ from .pixels import count_pixels, judge_pixels
 
 USES_JOINTS = {"kprpe", "heatmaps"}  # sections of model_cfg
 SAMPLED, FRAMES = 8, 16  # sequences, and frames of each, that are looked at before a run
+SMALLEST = 16  # least height and width of an image; arrays of joints are narrower
 
 
 def check_transforms(cfgs: Mapping[str, Any]) -> None:
@@ -101,7 +101,7 @@ def doubts(dataset: Sequence) -> tuple[str, bool]:
     counts, sample = Counter(), []
     for index in evenly(range(len(dataset)), SAMPLED):
         modalities, _ = dataset[index]
-        if modalities[0].ndim != 3 or modalities[0].dtype != np.uint8:
+        if modalities[0].ndim != 3 or min(modalities[0].shape[1:]) < SMALLEST:
             continue
         count_pixels(modalities[0], counts)
         if len(modalities) == 2 and modalities[1].shape[1:] == (JOINTS, 3):

@@ -1,12 +1,14 @@
 """What is looked at before a run: stray files, the level of the root, and a sample of the people."""
 
 import pickle
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from gait_data import write_data
 
+from opengait_ext.data.body import count_body
 from opengait_ext.data.checks import check_dataset, check_sample
 from opengait_ext.data.inspection import sequences
 from plugins.errors import KpstraError
@@ -45,9 +47,26 @@ def test_joints_that_lie_wrong_end_the_run(people, keypoints, cause):
     assert cause in str(caught.value)
 
 
-def test_silhouettes_of_0_and_1_end_the_run(people):
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, bool])
+def test_silhouettes_of_0_and_1_end_the_run(people, kind):
     with pytest.raises(KpstraError, match="the greatest value is 1, expected 255"):
-        check_sample(changed(people, lambda s: s // 255), "root")
+        check_sample(changed(people, lambda s: (s // 255).astype(kind)), "root")
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float32, bool])
+def test_joints_are_looked_at_beside_silhouettes_of_any_numbers(people, kind):
+    """As beside those of 8 bits, with the same counts."""
+    counts = [Counter(), Counter()]
+    for (silhouettes, keypoints), _ in people:
+        count_body(silhouettes, keypoints, counts[0])
+        count_body(silhouettes.astype(kind), keypoints, counts[1])
+    assert counts[0] == counts[1] and counts[0]["joints on body"]
+    with pytest.raises(KpstraError, match="order seems to be reversed"):
+        check_sample(changed(people, lambda s: s.astype(kind), lambda k: k[:, ::-1]), "root")
+
+
+def test_arrays_of_joints_are_no_silhouettes(people):
+    assert check_sample([([keypoints], name) for (_, keypoints), name in people], "root") == []
 
 
 def test_inexact_joints_are_a_warning(people):
