@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from plugins.common.arguments import Parser
-from plugins.errors import one_of
+from plugins.errors import KpstraError, one_of
 
 from ..host.options import add_host
 
@@ -32,7 +32,10 @@ def run(args: argparse.Namespace) -> int:
     lines = [*installation(), *describe_host(find_host(args.host)), *devices()]
     if args.data:
         lines += inspect_dataset(args.data, args.partition, args.published)
-        print(f"overlay sheet: {overlay_sheet(args.data, args.sheet)}")
+        try:
+            lines.append((True, f"overlay sheet: {overlay_sheet(args.data, args.sheet)}"))
+        except KpstraError as error:
+            lines.append((False, f"overlay sheet: not drawn: {error}"))
     for good, what in lines:
         print(f"{'ok  ' if good else 'LOOK'}  {what}")
     return 0 if all(good for good, _ in lines) else 1

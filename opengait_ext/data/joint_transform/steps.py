@@ -15,6 +15,7 @@ from plugins.pictures.overlay import LIMBS, SUBPIXEL
 from .frames import warp_frames
 
 Pair = tuple[np.ndarray, np.ndarray]
+LEAST_WIDTH = 44  # of silhouettes for RandomPerspective
 
 
 class BaseSilTransform:
@@ -107,9 +108,11 @@ class RandomPerspective(RandomWarp):
 
     def matrix(self, height: int, width: int) -> np.ndarray:
         """Draw the projection, (3, 3)."""
-        margin = width // 44 * 10
+        margin = width // LEAST_WIDTH * 10
         if not margin:
-            raise KpstraError(f"joint_transform: RandomPerspective needs silhouettes at least 44 wide, got {width}")
+            raise KpstraError(
+                f"joint_transform: RandomPerspective needs silhouettes at least {LEAST_WIDTH} wide, got {width}"
+            )
         left, right = range(margin), range(width - margin, width)
         top, bottom = ((random.choice(left), y, random.choice(right)) for y in (0, height))
         source = np.float32([top[:2], (top[2], 0), (bottom[2], height), bottom[:2]])

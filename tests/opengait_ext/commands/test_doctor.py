@@ -134,10 +134,28 @@ def test_demo_outside_a_checkout(tmp_path):
     assert len(partition["TRAIN_SET"]) == 4 and len(partition["TEST_SET"]) == 5
 
 
-def test_sheet_needs_keypoints(data):
-    """A data set of silhouettes alone cannot be drawn with joints."""
+def test_sheet_needs_keypoints(data, capsys):
+    """A data set of silhouettes alone cannot be drawn with joints; the report says so among the rest."""
     for path in (data / "data").rglob("1_keypoints.pkl"):
         path.unlink()
     shutil.rmtree(data / "data/0000")
-    with pytest.raises(KpstraError, match="no sequence has silhouettes and keypoints"):
+    with pytest.raises(KpstraError, match="no sequence has silhouettes"):
         overlay_sheet(data / "data", data / "a.png")
+    status, printed, sheet = diagnose(data, capsys=capsys)
+    assert status == 1 and not sheet.exists()
+    assert "ok    28 sequences; files in each: 1 in 28" in printed.out
+    assert f"LOOK  overlay sheet: not drawn: --data {data / 'data'}: no sequence has silhouettes" in printed.out
+
+
+def test_sheet_of_what_can_be_drawn(data):
+    """Unreadable sequences are left out, joints of another set are no joints, narrow silhouettes are not cut."""
+    every = sorted((data / "data").glob("*/*/*"))
+    for folder in every:
+        (folder / "0_sil.pkl").write_bytes(pickle.dumps(np.full((2, 32, 32), 255, np.uint8)))
+        (folder / "1_keypoints.pkl").write_bytes(pickle.dumps(np.full((2, 17, 3), 9, np.float32)))
+    (every[0] / "1_keypoints.pkl").write_bytes(b"torn")
+    assert overlay_sheet(data / "data", data / "a.png").is_file()
+    for folder in every:
+        (folder / "1_keypoints.pkl").write_bytes(pickle.dumps(np.ones((2, 18, 3), np.float32)))
+    with pytest.raises(KpstraError, match=r"and keypoints \(T, 17, 3\); 0000/camid0_videoid0/seq0 for one has not"):
+        overlay_sheet(data / "data", data / "b.png")
