@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn, optim
 
 from plugins.errors import KpstraError
 from plugins.keypoints.joints import JOINTS
 
+from ..settings.model import SECTIONS
 from .body import count_body, evenly, judge
 from .causes import likely_cause
 from .layout import find_sequences
@@ -22,11 +24,16 @@ SAMPLED, FRAMES = 8, 16  # sequences, and frames of each, that are looked at bef
 SMALLEST = 16  # least height and width of an image; arrays of joints are narrower
 
 
-def check_transforms(cfgs: Mapping[str, Any]) -> None:
-    """Refuse a random geometry of the silhouettes alone when keypoints go with them."""
+def check_transforms(cfgs: Mapping[str, Any], modalities: Sequence[np.ndarray] = ()) -> None:
+    """Refuse a random geometry of the silhouettes alone when keypoints go with them.
+
+    Args:
+        cfgs: of the run.
+        modalities: of a sequence; of a model that is not known here they tell whether joints go with it.
+    """
     for section in ("trainer_cfg", "evaluator_cfg"):
         transforms = cfgs[section]["transform"]
-        if not isinstance(transforms, list) or len(transforms) < 2 or not USES_JOINTS & cfgs["model_cfg"].keys():
+        if not isinstance(transforms, list) or len(transforms) < 2 or not uses_joints(cfgs["model_cfg"], modalities):
             continue
         names = [n["type"] for n in transforms[0].get("trf_cfg", [transforms[0]])]
         moving = [name for name in names if "Random" in name or "Cutting" in name]
@@ -35,6 +42,14 @@ def check_transforms(cfgs: Mapping[str, Any]) -> None:
                 f"{section}.transform.0: {', '.join(moving)} would move silhouettes and leave the joints behind; "
                 f"put it into {section}.joint_transform"
             )
+
+
+def uses_joints(model: Mapping[str, Any], modalities: Sequence[np.ndarray] = ()) -> bool:
+    """Whether a model looks at joints: by its name, for others by their sections, or by what their data is."""
+    if model["model"] in SECTIONS:
+        _, others = SECTIONS[model["model"]]
+        return not USES_JOINTS.isdisjoint(others)
+    return not USES_JOINTS.isdisjoint(model) or any(array.shape[1:] == (JOINTS, 3) for array in modalities[1:])
 
 
 def check_dataset(dataset: Any, cfgs: Mapping[str, Any], train: bool) -> None:

@@ -63,7 +63,9 @@ class Loading:
                 self.msg_mgr.log_warning(note)
         else:
             self.msg_mgr.log_info(check_probes(loader.dataset, self.cfgs))
-        for doubt in check_sample(ArrayDataset(loader.dataset), data_cfg["dataset_root"]):
+        looked_at = ArrayDataset(loader.dataset)
+        check_transforms(self.cfgs, looked_at[0][0])
+        for doubt in check_sample(looked_at, data_cfg["dataset_root"]):
             self.msg_mgr.log_warning(doubt)
         dataset = ArrayDataset(loader.dataset, data_cfg["cache"])
         ready = train and data_cfg.get("pretreatment", PRETREATMENT[0]) == PRETREATMENT[0]
