@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plugins.common.arguments import Parser
+from plugins.errors import KpstraError
 
 from ..data import SHIPPED
 from ..host.options import add_host
@@ -53,6 +54,7 @@ def demo(output: Path, raw: Path | None, host: str, device: str, overrides: Sequ
     from ..data.inspection import sequences
     from ..data.joint_transform import build_joint_transform
     from ..data.prepare import prepare
+    from ..data.prepare.report import LEFT_OVER
     from ..host.find import find_host
     from ..pictures.bias import draw
     from ..pictures.sheet import overlay_sheet
@@ -65,7 +67,9 @@ def demo(output: Path, raw: Path | None, host: str, device: str, overrides: Sequ
 
     started, data, shipped = time.monotonic(), output / "data", Path(SHIPPED)
     raw = raw or (shipped if shipped.is_dir() else render(output / "raw"))
-    prepare(raw / "2D_Silhouettes", raw / "2D_Poses", data)
+    report = prepare(raw / "2D_Silhouettes", raw / "2D_Poses", data)
+    if LEFT_OVER in report:
+        raise KpstraError(f"--output {output}: {data} holds other recordings too; give another --output, or delete it")
     overrides = [*fitting(raw, data), *overrides]
     settings = recipe(CONFIG, overrides)
     options = {"host": host, "device": device, "workdir": str(output), "overrides": overrides}

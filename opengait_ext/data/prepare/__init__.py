@@ -43,7 +43,8 @@ of joints contradict the shoulders, or if a frame in ten has no pose. Below 50 %
 (swapped axes, a reversed order, another joint set or pixel frame, shares instead of pixels, inverted silhouettes), the
 run stops and leaves nothing behind.
 
-A run that was stopped goes on where it was when the same command is given again.
+A run that was stopped goes on where it was when the same command is given again, and makes sequences again whose
+pictures or poses have changed since (by size and time of their files).
 """
 
 from .release import prepare

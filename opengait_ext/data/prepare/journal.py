@@ -47,6 +47,8 @@ class Journal:
         """Put a finished sequence in place, if any of it is left, and append its line."""
         if partial:
             replace_folder(partial, self.output / record["sequence"])
+        elif record["sequence"] in self.records:
+            self._remove(record["sequence"])
         self.records[record["sequence"]] = record
         self._stream.write(json.dumps(record).encode() + b"\n")
         self._stream.flush()
@@ -54,16 +56,19 @@ class Journal:
     def discard(self) -> None:
         """Remove every sequence of the journal, the report, the journal and the settings; other files stay."""
         for name in self.records:
-            folder = self.output / name
-            for file in FILES:
-                (folder / file).unlink(missing_ok=True)
-            for above in (folder, *folder.parents[:2]):
-                try:
-                    above.rmdir()
-                except OSError:
-                    break
+            self._remove(name)
         for name in (REPORT, JOURNAL, SETTINGS):
             (self.output / name).unlink(missing_ok=True)
+
+    def _remove(self, name: str) -> None:
+        folder = self.output / name
+        for file in FILES:
+            (folder / file).unlink(missing_ok=True)
+        for above in (folder, *folder.parents[:2]):
+            try:
+                above.rmdir()
+            except OSError:
+                break
 
     def __enter__(self) -> Journal:
         return self

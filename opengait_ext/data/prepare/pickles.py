@@ -38,6 +38,7 @@ from .report import summary
 from .run import Written, run
 from .sample import FRAMES, SEQUENCES, Sample
 from .sequence import write_sequence
+from .source import pickled_source
 
 
 def align_one(silhouettes: Path, poses: Path, output: Path, name: str, layout: str = PLAIN.name) -> Written:
@@ -102,6 +103,7 @@ def prepare_pickled(
     sample = pickle_sample(silhouettes, poses, names, layout)
     sample.check()
     settings = {"kind": layout.kind, **({} if layout is PLAIN else {"layout": layout.name})}
-    report = run(names, work, output, settings, workers, strays=len(strays), sample=sample)
+    source = partial(pickled_source, silhouettes, poses)
+    report = run(names, work, source, output, settings, workers, strays=len(strays), sample=sample)
     print(summary(report, output))
     return report

@@ -15,6 +15,7 @@ from .report import summary
 from .run import Written, run
 from .sample import raw_sample
 from .sequence import prepare_sequence, write_sequence
+from .source import raw_source
 
 
 def prepare(
@@ -67,6 +68,7 @@ def _prepare_raw(
     report = run(
         names,
         partial(prepare_one, silhouettes, poses, output, size, layout=layout.name),
+        partial(raw_source, silhouettes, poses, layout.name),
         output,
         _settings(layout, size),
         workers,

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from plugins.errors import some
+
 from .journal import REPORT, Record
 from .poses import BOX_RULES, POSE_RULES
 from .sample import findings
@@ -17,6 +19,7 @@ SHOWN = (
     "poses scaled from a crop of another size",
     "sequences ordered as text, not by number",
 )
+LEFT_OVER = "sequences of an earlier run, no more in the input"
 APPROXIMATE = "APPROXIMATE keypoints, aligned by the body box: off by about 1.1 pixels of 64 in the mean"
 
 
@@ -28,8 +31,17 @@ def add_up(records: Iterable[Record]) -> Counter:
     return total
 
 
-def make_report(records: Sequence[Record], settings: Mapping[str, Any], strays: int) -> dict[str, Any]:
-    """Return the report; ``strays`` is the number of poses whose sequence has no silhouettes."""
+def make_report(
+    records: Sequence[Record], settings: Mapping[str, Any], strays: int, left_over: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the report.
+
+    Args:
+        records: of all sequences.
+        settings: of the run.
+        strays: the number of poses whose sequence has no silhouettes.
+        left_over: sequences of an earlier run that are in the output and no more in the input.
+    """
     total = add_up(records)
     exact, raw = settings["kind"] == "exact", "size" in settings
     pose_rules = {**(POSE_RULES if raw else {}), **({} if exact else BOX_RULES)}
@@ -41,6 +53,7 @@ def make_report(records: Sequence[Record], settings: Mapping[str, Any], strays: 
         **({} if raw else {"sequences aligned by the body box": total["by body box"]}),
         "sequences": len(records) - len(skipped),
         "sequences not written": skipped,
+        **({LEFT_OVER: list(left_over)} if left_over else {}),
         "frames": total["frames"],
         "frames dropped": {rule: total[f"frames {rule}"] for rule in (FRAME_RULES if raw else ())},
         "frames with all joints absent": {rule: total[f"poses {rule}"] for rule in pose_rules},
@@ -72,6 +85,11 @@ def summary(report: Mapping[str, Any], output: Path) -> str:
     ]
     lines = [f"{what:44s}{value:>10}" for what, value in rows]
     lines += [f"warning: {warning}" for warning in report["warnings"]]
+    if left_over := report.get(LEFT_OVER):
+        lines.append(
+            f"warning: {len(left_over)} sequences of an earlier run are in {output} and not in these folders: "
+            f"{some(left_over)}; delete them if they are not wanted"
+        )
     if "note" in report:
         lines.append(report["note"])
     return "\n".join([*lines, f"written to {output}; counts in {REPORT}"])

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 from tqdm import tqdm
@@ -26,20 +27,26 @@ from .report import add_up, make_report
 from .sample import Sample
 
 Written = tuple[Record, Path | None]  # a line of the journal, and the folder to put in place
+Result = TypeVar("Result")
 
 
 def run(
     names: Sequence[str],
     work: Callable[[str], Written],
+    source: Callable[[str], str],
     output: Path,
     settings: Mapping[str, Any],
     workers: int | None,
     strays: int,
     sample: Sample,
 ) -> dict[str, Any]:
-    """Do ``work`` for all sequences that are not finished yet; write and return the report.
+    """Do ``work`` for all sequences that are not finished or whose files have changed; write and return the report.
 
     Args:
+        names: of all sequences.
+        work: makes one, in a process of its own.
+        source: gives what it is made from, see :mod:`.source`; kept in its line of the journal.
+        output: the folder of the run.
         settings: what must not change when an output is continued.
         strays: poses whose sequence has no silhouettes.
         sample: frames that show the likely cause if what is written turns out wrong.
@@ -48,12 +55,15 @@ def run(
         raise KpstraError(f"--workers {workers}: expected 1 or more")
     try:
         with claim(output, settings, record=SETTINGS, alone=True), scratch(output), Journal(output) as journal:
-            done = {name: journal.records[name] for name in names if journal.is_finished(name)}
+            done = {name: journal.records[name] for name in unchanged(names, journal, source, workers)}
             todo = [name for name in names if name not in done]
+            if done and not todo:
+                print(f"all {len(done)} sequences were prepared before, and their files are as they were then")
+            left_over = sorted(name for name in journal.records.keys() - set(names) if journal.is_finished(name))
             started, frames = time.monotonic(), 0
             with (
                 tqdm(total=len(names), initial=len(done), unit="seq", desc="prepare", dynamic_ncols=True) as bar,
-                closing(parallel(work, todo, workers)) as results,
+                closing(parallel(partial(_with_source, work, source), todo, workers)) as results,
             ):
                 for record, partial_folder in results:
                     journal.add(record, partial_folder)
@@ -66,14 +76,44 @@ def run(
             except KpstraError:
                 journal.discard()
                 raise
-            report = make_report([done[name] for name in names], settings, strays)
+            report = make_report([done[name] for name in names], settings, strays, left_over)
             write_json(output / REPORT, report)
     except OSError as error:
         raise KpstraError(f"{error}; once that is mended, the same command goes on from there") from error
     return report
 
 
-def parallel(work: Callable[[str], Written], names: Sequence[str], workers: int | None) -> Iterator[Written]:
+def unchanged(
+    names: Sequence[str], journal: Journal, source: Callable[[str], str], workers: int | None
+) -> Iterator[str]:
+    """Yield the sequences that are finished and whose files are as they were then.
+
+    Those of a journal that was written before it kept sources count as unchanged.
+    """
+    finished = [name for name in names if journal.is_finished(name)]
+    known = [name for name in finished if "source" in journal.records[name]]
+    yield from (name for name in finished if "source" not in journal.records[name])
+    with (
+        tqdm(total=len(known), unit="seq", desc="prepared before", dynamic_ncols=True, disable=not known) as bar,
+        closing(parallel(partial(_with_name, source), known, workers)) as marks,
+    ):
+        for name, mark in marks:
+            bar.update()
+            if mark == journal.records[name]["source"]:
+                yield name
+
+
+def _with_name(source: Callable[[str], str], name: str) -> tuple[str, str]:
+    return name, source(name)
+
+
+def _with_source(work: Callable[[str], Written], source: Callable[[str], str], name: str) -> Written:
+    mark = source(name)
+    record, folder = work(name)
+    return {**record, "source": mark}, folder
+
+
+def parallel(work: Callable[[str], Result], names: Sequence[str], workers: int | None) -> Iterator[Result]:
     """Yield ``work(name)`` for each name as it is finished, from ``workers`` processes."""
     if not names:
         return

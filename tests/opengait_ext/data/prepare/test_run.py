@@ -112,6 +112,41 @@ def test_a_second_run_does_only_what_is_missing(raw):
     assert [json.loads(line).get("sequence") for line in lines] == [A, B, B]
 
 
+def test_sequences_whose_files_have_changed_are_made_again(raw, capsys):
+    """Corrected poses, poses of another folder, a picture less; without a change nothing is read."""
+    run(raw)
+    stamp = (raw / "out" / B / "0_sil.pkl").stat().st_mtime_ns
+    capsys.readouterr()
+    run(raw)
+    assert "all 2 sequences were prepared before" in capsys.readouterr().out
+    for path in (raw / "2D_Poses" / A).iterdir():
+        frame, box, *joints = path.read_text().split(",")
+        x = [f"{float(value) + 3 * (i % 3 == 0)}" for i, value in enumerate(joints)]
+        path.write_text(",".join([frame, box, *x]))
+    run(raw)
+    assert "prepared before" not in capsys.readouterr().out
+    corrected = contents(raw / "out")
+    run(raw, "fresh")
+    assert corrected == contents(raw / "fresh")
+    assert (raw / "out" / B / "0_sil.pkl").stat().st_mtime_ns == stamp
+    for path in (raw / "2D_Silhouettes" / A).iterdir():
+        cv2.imwrite(str(path), np.zeros((50, 50), np.uint8))
+    assert run(raw)["sequences not written"] == {A: "no frame left"} and not (raw / "out" / A).exists()
+
+
+def test_what_is_no_more_in_the_input_is_told(raw, capsys):
+    """It stays: two inputs may be prepared into one output."""
+    run(raw)
+    shutil.rmtree(raw / "2D_Silhouettes" / A)
+    shutil.rmtree(raw / "2D_Poses" / A)
+    capsys.readouterr()
+    assert run(raw)["sequences of an earlier run, no more in the input"] == [A]
+    assert (
+        f"1 sequences of an earlier run are in {raw / 'out'} and not in these folders: {A};" in capsys.readouterr().out
+    )
+    assert (raw / "out" / A).is_dir()
+
+
 def test_another_size_is_refused(raw):
     run(raw)
     with pytest.raises(KpstraError, match="begun with size 64, not 32"):
