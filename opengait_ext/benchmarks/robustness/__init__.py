@@ -20,9 +20,10 @@ frame; severity is the standard deviation, cut at two of them. Severity 1 stands
 
 Crop is what a box does that is too small at one side, drawn for each sequence: the pixels beyond it are lost, and
 what is left is refitted as preparation does it, to the old height and about its own centre of mass. The joints go
-along, those cut off to outside the frame. An occluder covers its share in every frame, at one place in the person's
-box for each sequence with a small change from frame to frame; the box stays. Missing joints get score 0 and a place
-interpolated over time, as in ``prepare``.
+along and keep their scores, those beyond the box too, as poses that were found on the whole picture: cut off at the
+top or bottom they lie outside the frame, at a side beside what is left of the body. An occluder covers its share in
+every frame, at one place in the person's box for each sequence with a small change from frame to frame; the box
+stays. Missing joints get score 0 and a place interpolated over time, as in ``prepare``.
 """
 
 from plugins.benchmarks.robustness.cli import Words

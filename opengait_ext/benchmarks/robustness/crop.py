@@ -23,7 +23,7 @@ def crop(silhouettes: np.ndarray, keypoints: np.ndarray, share: float, seed: int
         seed: of the side, one for the sequence, and of the shares, which change from frame to frame.
 
     Returns:
-        Arrays like those given; the joints that were cut off lie outside the frame.
+        Arrays like those given; joints beyond the cut go along with the rest and keep their scores.
     """
     side = SIDES[np.random.default_rng([seed, 4]).integers(len(SIDES))]
     shares = np.abs(alignment_errors(Alignment(translation=share), seed, len(silhouettes))[:, 0]).clip(max=LARGEST)
