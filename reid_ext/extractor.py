@@ -152,7 +152,7 @@ def _array(image: Any) -> np.ndarray:
 
 def _joints(keypoints: Any, taken: int, sizes: list[tuple[int, int]], target: tuple[int, int] | None = None) -> Tensor:
     """Return keypoints (B, L, 3) of images of these sizes, in pixels of the images resized to ``target``."""
-    array = np.asarray(keypoints, np.float64)
+    array = np.asarray(keypoints.detach().cpu() if isinstance(keypoints, Tensor) else keypoints, np.float64)
     array = array[None] if array.ndim == 2 else array
     if array.shape != (len(sizes), taken, 3):
         raise KpstraError(f"FeatureExtractor: keypoints {array.shape}: expected ({len(sizes)}, {taken}, 3), as images")

@@ -33,8 +33,12 @@ def is_labels(lines: list[str]) -> bool:
 
 
 def labels(lines: list[str], source: Source) -> Poses:
-    """Parse one image's people; the one of the highest box confidence counts, where it is written."""
-    people, scores = [], []
+    """Parse one image's people; the one of the highest box confidence counts, where it is written.
+
+    Raises:
+        KpstraError: other numbers of values, or several people with a track and no confidence.
+    """
+    people, scores, tracked = [], [], 0
     for number, line in enumerate(lines, 1):
         where = f"{source.path}: line {number}"
         values = numbers(_values(line)[BOX:], where)
@@ -45,6 +49,12 @@ def labels(lines: list[str], source: Source) -> Poses:
         joints = values[: wide * JOINTS].reshape(JOINTS, wide)
         people.append(body(joints if wide == 3 else scored(joints), where))
         scores.append(float(values[wide * JOINTS]) if extra else 0.0)
+        tracked += extra == 1 and scores[-1] >= 1 and scores[-1].is_integer()
+    if tracked == len(people) > 1:
+        raise KpstraError(
+            f"{source.path}: {len(people)} people, each with a whole number behind its joints, which is a track and no "
+            "confidence: which one is meant is not known; write the labels with save_conf=True too"
+        )
     name = source.name(source.path.stem)
     return Poses({name: best(people, scores) if people else nobody()}, SHARES)
 

@@ -143,7 +143,10 @@ class OwnImages(torchreid.data.ImageDataset):
     _junk_pids = (int(JUNK),)
 
     def __init__(self, root: str = "", **kwargs) -> None:
-        source = find_source(Path(root).expanduser().absolute(), type(self).__name__)
+        below, name = Path(root).expanduser().absolute(), type(self).__name__
+        source = find_source(below, name)
+        if source is None:
+            raise KpstraError(f"data set {name}: {missing_text(below, name)}")
         layout = layout_of(source)
         splits, self.protocol = layout.read(source), layout.protocol
         self.truth = layout.truth and layout.truth(source)

@@ -31,6 +31,11 @@ def joints_of(keypoints: Tensor, images: Tensor, joints: int) -> tuple[Tensor, T
     return normalise_keypoints(keypoints, images.shape[-2:]), keypoints[..., 2].clamp(0, 1)
 
 
+def present(scores: Tensor) -> Tensor:
+    """Return 1 for joints that are there and 0 for absent ones, whose place means nothing, of scores (B, L)."""
+    return (scores > 0).to(scores.dtype)
+
+
 def checked_settings(kprpe: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
     """Return a copy of the ``kprpe`` settings.
 

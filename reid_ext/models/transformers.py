@@ -21,7 +21,7 @@ from plugins.kprpe.position.pose import MeanPose
 from plugins.kprpe.position.table import KEYPOINTS
 
 from .backbones import BACKBONES, SIZE, build_backbone, features
-from .joints import MeanPoseOfTables, checked_settings, joints_of
+from .joints import MeanPoseOfTables, checked_settings, joints_of, present
 from .networks import LOSSES
 from .options import current
 
@@ -128,7 +128,7 @@ class KPRPETransformer(MeanPoseOfTables, JointTransformer):
     """KP-RPE in every attention, added to the pretrained positions; its tables start at zero.
 
     ``kprpe`` holds the fields of :class:`plugins.kprpe.KPRPEConfig`, ``mode`` being ``add`` by default, and
-    ``confidence``: whether scores weight the joints' parts of f(P), true by default.
+    ``confidence``: whether scores weight the joints' parts of f(P), true by default; absent joints never have one.
     """
 
     settings = (
@@ -161,7 +161,7 @@ class KPRPETransformer(MeanPoseOfTables, JointTransformer):
 
     def feature(self, images: Tensor, points: Tensor, scores: Tensor) -> Tensor:
         """Run the backbone under the keypoints."""
-        with self.kprpe.set_keypoints(points, scores if self.uses_confidence else None):
+        with self.kprpe.set_keypoints(points, scores if self.uses_confidence else present(scores)):
             return features(self.backbone, images)[0]
 
     def undecayed(self) -> list[nn.Parameter]:

@@ -147,7 +147,7 @@ def test_keypoints_go_with_their_images(keypoint_extractor):
     for joints, found, (height, width) in zip(keypoints, seen, ((128, 64), (64, 64)), strict=True):
         expected = (joints[:, :2] + 0.5) * [32 / width, 64 / height] - 0.5
         np.testing.assert_allclose(found[:, :2], np.where(joints[:, 2:] > 0, expected, 0), atol=1e-4)
-    one = keypoint_extractor(images[1], torch.from_numpy(keypoints[1]))
+    one = keypoint_extractor(images[1], torch.from_numpy(keypoints[1]).requires_grad_())
     torch.testing.assert_close(one, features[1:])
     tensor = torch.rand(2, 3, 64, 32)
     keypoint_extractor(tensor, keypoints)

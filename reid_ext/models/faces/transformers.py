@@ -17,7 +17,7 @@ from plugins.kprpe import KPRPEHandle
 
 from ...training.checkpoints import load_checkpoint, weights_of
 from ..inputs import FACES
-from ..joints import MeanPoseOfTables, checked_settings, joints_of
+from ..joints import MeanPoseOfTables, checked_settings, joints_of, present
 from ..networks import LOSSES
 from ..options import current
 from .swin import FaceSwin
@@ -51,7 +51,8 @@ class FaceTransformer(nn.Module):
         one_of(loss, LOSSES, "loss")
         super().__init__()
         self.loss = loss
-        self.network = build(current().size or FACES.size, kprpe=self.injected())
+        self.size = current().size or FACES.size
+        self.network = build(self.size, kprpe=self.injected())
         self.feature_dim = self.network.feature_dim
         self.classifier = nn.Linear(self.feature_dim, num_classes, bias=False)
         nn.init.normal_(self.classifier.weight, std=0.01)
@@ -90,7 +91,7 @@ class KPRPEFaceTransformer(MeanPoseOfTables, FaceTransformer):
 
     The network is given x / W and y / H, whole numbers being pixel centres: what CVLface's files of landmarks hold, and
     half a pixel less than a body's joints are given. ``kprpe`` holds the fields of :class:`plugins.kprpe.KPRPEConfig`,
-    and ``confidence``: whether scores weight the landmarks' parts of f(P), true by default.
+    and ``confidence``: whether scores weight the landmarks' parts of f(P), true by default; absent ones never have one.
     """
 
     takes_keypoints = True
@@ -125,9 +126,17 @@ class KPRPEFaceTransformer(MeanPoseOfTables, FaceTransformer):
         """
         points, scores = joints_of(keypoints, images, self.num_joints)
         x, y = points.unbind(-1)
-        parts = [x - 0.5 / images.shape[-1], y - 0.5 / images.shape[-2]]
-        landmarks = torch.stack([*parts, scores] if self.uses_confidence else parts, -1)
+        weights = scores if self.uses_confidence else present(scores)
+        landmarks = torch.stack([x - 0.5 / images.shape[-1], y - 0.5 / images.shape[-2], weights], -1)
         return self.outputs(self.network(images, landmarks))
+
+    def fit_pose(self, points: Tensor, scores: Tensor) -> None:
+        """Give every table the mean pose of landmarks (N, 5, 2) in [0, 1] of their images, with scores (N, 5).
+
+        It is taken to what the network is given, x / W and y / H.
+        """
+        height, width = self.size
+        super().fit_pose(points - points.new_tensor([0.5 / width, 0.5 / height]), scores)
 
 
 class StaticFaceTransformer(KPRPEFaceTransformer):

@@ -87,6 +87,23 @@ def test_of_people_without_scores_the_one_with_the_most_confident_joints_counts(
     assert read(put(tmp_path, "a_keypoints.json", content))["a"][0].tolist() == people[1][0].tolist()
 
 
+def test_a_track_is_no_confidence(tmp_path):
+    """Ultralytics writes it without save_conf; with one person it does not matter, and a confidence of 1 is one."""
+
+    def read_labels(*extras):
+        rows = [[0, 0.5, 0.5, 1, 1, *flat((BODY + i * SHIFT) / [64, 128, 1]), *extra] for i, extra in enumerate(extras)]
+        (tmp_path / "a.txt").write_text("".join(" ".join(map(str, row)) + "\n" for row in rows))
+        return read(tmp_path / "a.txt", size=(128, 64))["a"]
+
+    np.testing.assert_allclose(read_labels([7]), BODY)
+    np.testing.assert_allclose(read_labels([0.9, 9], [0.4, 7]), BODY)
+    np.testing.assert_allclose(read_labels([0.9], [1]), BODY + SHIFT)
+    with pytest.raises(
+        KpstraError, match=r"a\.txt: 2 people, each with a whole number behind its joints, which is a track"
+    ):
+        read_labels([7], [9])
+
+
 @pytest.mark.parametrize("spelling", [[0, 0, 0], [0, 0, 0.7], [-1, -1, 1], [None, None, 0.9], [8, 9, 0], [8, 9, -0.1]])
 def test_absent_joints_in_every_spelling(tmp_path, spelling):
     joints = BODY.tolist()

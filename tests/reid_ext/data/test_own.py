@@ -115,3 +115,10 @@ def test_people_of_the_queries_that_are_trained_on_are_told(table, capsys):
     assert not capsys.readouterr().out  # told once, of the targets
     check_source(table.parent, "people", "data.targets")
     assert "1 of 1 query people are trained on too" in capsys.readouterr().out
+
+
+def test_a_registered_name_that_is_nowhere(tmp_path):
+    """As a researcher's own script finds it, without the command line's checks."""
+    register_source("people_mistyped")
+    with pytest.raises(KpstraError, match=r"data set people_mistyped: neither .*/people_mistyped/\{bounding_box_train"):
+        torchreid.data.datasets.init_image_dataset("people_mistyped", root=str(tmp_path))

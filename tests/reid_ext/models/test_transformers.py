@@ -163,6 +163,23 @@ def test_settings_reach_the_attention(backbone, kprpe):
     assert torch.isfinite(model(images, keypoints)).all()
 
 
+def test_absent_joints_steer_nothing_where_scores_do_not_count(backbone):
+    """They stand at (0, 0), which is a corner of the image for the others."""
+    model = randomise(build(f"{backbone}_kprpe", confidence=False))
+    images, keypoints = batch()
+    keypoints[..., 2] = keypoints[..., 2].clamp(min=0.1)
+    keypoints[:, 9] = 0
+    elsewhere, seen, unsure = keypoints.clone(), keypoints.clone(), keypoints.clone()
+    elsewhere[:, 9, :2] = torch.tensor([20.0, 30.0])
+    seen[:, 9, 2] = 1
+    unsure[:, :9, 2] = 0.1
+    with torch.no_grad():
+        outputs = [model(images, joints) for joints in (keypoints, elsewhere, unsure, seen)]
+    torch.testing.assert_close(outputs[0], outputs[1])
+    torch.testing.assert_close(outputs[0], outputs[2])
+    assert (outputs[0] - outputs[3]).abs().max() > 1e-4
+
+
 def test_settings_that_cannot_be_right():
     for kprpe, said in (
         ({"formulation": "linear"}, r"kprpe\.formulation: 'linear' is not one of"),

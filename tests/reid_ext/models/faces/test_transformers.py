@@ -151,8 +151,10 @@ def test_the_static_control_sees_no_landmarks(reference):
 def test_the_constant_control_gets_the_mean_pose(reference):
     model = build("_kprpe", keypoints="constant")
     assert model.wants_pose
-    model.fit_pose(reference["keypoints"], torch.ones(3, 5))
+    model.fit_pose(reference["keypoints"] + 0.5 / 112, torch.ones(3, 5))
     assert not model.wants_pose
+    for attention in model.kprpe.attentions.values():  # what the network is given, half a pixel less
+        torch.testing.assert_close(attention.kprpe.pose.mean, reference["keypoints"].mean(0))
 
 
 @pytest.mark.parametrize("confidence", [True, False])
