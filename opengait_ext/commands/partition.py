@@ -16,7 +16,7 @@ def add_arguments(parser: Parser) -> None:
         default="0.75",
         metavar="WHO",
         help="how many identities train, or a share of them below 1, in the order of names; or their names, a,b,c or a "
-        "file with them; the others test",
+        "file with one a line; the others test. 3 is how many, 0003 a name, and so is '3,'",
     )
     parser.add_argument(
         "--probes",

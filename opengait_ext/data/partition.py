@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,7 +81,8 @@ def split(names: Sequence[str], train: str, probes: str) -> Sets:
     Args:
         names: ``<id>/<type>/<view>`` of every sequence.
         train: who trains, the others test: a number of identities or a share of them below 1, taken in the order of
-            names; or their names, with commas between them or in a file.
+            names; or their names, with commas between them or in a file, one a line. A number that begins with a zero
+            is a name, and so is one with a comma after it.
         probes: which sequences of each test identity are probes, the others are the gallery: a number, the first in
             the order of names, of which one at least is left for the gallery; or a pattern of
             ``<id>-<type>-<view>`` such as ``*-nm-05-*``.
@@ -112,7 +114,7 @@ def split(names: Sequence[str], train: str, probes: str) -> Sets:
 
 
 def _chosen(train: str, people: list[str]) -> list[str]:
-    if train.isdecimal():
+    if train.isdecimal() and (train == "0" or not train.startswith("0")):
         return people[: int(train)]
     try:
         share = float(train)
@@ -120,17 +122,25 @@ def _chosen(train: str, people: list[str]) -> list[str]:
         share = math.nan
     if 0 < share < 1:
         return people[: round(share * len(people))]
-    path = Path(train)
-    try:
-        wanted = path.read_text(encoding="utf-8").split() if path.is_file() else train.split(",")
-    except (OSError, UnicodeDecodeError) as error:
-        raise KpstraError(f"--train {train}: not readable as text: {error}") from error
+    wanted = [name for name in map(str.strip, _names(train, people)) if name]
     if unknown := [name for name in wanted if name not in people]:
         raise KpstraError(
             f"--train {train}: {some(unknown)} not in the data; expected a number, a share below 1, names such as "
-            f"{','.join(people[:2])}, or a file with names"
+            f"{','.join(people[:2])}, or a file with one name a line"
         )
     return [name for name in people if name in set(wanted)]
+
+
+def _names(train: str, people: list[str]) -> list[str]:
+    """The names in a file, or those that are given with commas between them."""
+    if train in people:
+        return [train]
+    if not os.path.isfile(train):  # Path.is_file raises where a list of names is longer than a file's name may be
+        return train.split(",")
+    try:
+        return Path(train).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise KpstraError(f"--train {train}: not readable as text: {error}") from error
 
 
 def restricted(sets: Sets, names: Sequence[str], source: str | Path) -> Sets:
