@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from plugins.errors import one_of
+from plugins.errors import KpstraError, one_of
 from plugins.joint_inputs.heatmaps import joint_maps, widen
 from plugins.joint_inputs.pooling import JointPooling
 from plugins.joint_inputs.skeleton import draw_skeleton
 from plugins.keypoints.joints import JOINTS
-from plugins.kprpe import KPRPEHandle, inject_kprpe
+from plugins.kprpe import KPRPEHandle, WindowedKeypointRPE, inject_kprpe
 from plugins.kprpe.keypoints import checked, pixels_of
 from plugins.kprpe.position.pose import MeanPose
 from plugins.kprpe.position.table import KEYPOINTS
@@ -148,7 +148,10 @@ class KPRPETransformer(MeanPoseOfTables, JointTransformer):
         """Inject KP-RPE."""
         given = {"mode": "add", **kprpe}
         self.uses_confidence, self.pose = given.pop("confidence", True), None
-        inject_kprpe(self.backbone, {"num_keypoints": JOINTS, **given})
+        handle = inject_kprpe(self.backbone, {"num_keypoints": JOINTS, **given})
+        windows = (isinstance(one.kprpe, WindowedKeypointRPE) for one in handle.attentions.values())
+        if given.get("grid") and not any(windows):
+            raise KpstraError("kprpe.grid: has no effect on this model, whose attention has no windows")
 
     @property
     def kprpe(self) -> KPRPEHandle:
