@@ -78,16 +78,21 @@ def similarity_thetas(landmarks: Tensor) -> Tensor:
 
 
 def warp(images: Tensor, thetas: Tensor, size: int = ALIGNED) -> Tensor:
-    """Sample aligned faces (B, C, size, size) from images (B, C, H, W) in [-1, 1]; outside is black, -1."""
-    grid = F.affine_grid(thetas, [len(thetas), images.shape[1], size, size], align_corners=True)
-    return F.grid_sample(images + 1, grid, align_corners=True) - 1
+    """Sample aligned faces (B, C, size, size) from images (B, C, H, W) in [-1, 1]; outside is black, -1.
+
+    In single precision at least, as half types cannot tell neighbouring pixels; the images' type comes back.
+    """
+    exact = torch.promote_types(images.dtype, torch.float32)
+    grid = F.affine_grid(thetas.to(exact), [len(thetas), images.shape[1], size, size], align_corners=True)
+    return (F.grid_sample(images.to(exact) + 1, grid, align_corners=True) - 1).to(images.dtype)
 
 
 def moved_landmarks(landmarks: Tensor, thetas: Tensor) -> Tensor:
     """Return where landmarks (B, 5, 2) lie after the warp, in shares; gradients pass to the landmarks."""
-    matrix, shift = thetas[:, :, :2], thetas[:, None, :, 2]
-    moved = torch.linalg.solve(matrix, (2 * landmarks - 1 - shift).mT).mT
-    return (moved + 1) / 2
+    exact = torch.promote_types(landmarks.dtype, torch.float32)
+    matrix, shift = thetas[:, :, :2].to(exact), thetas[:, None, :, 2].to(exact)
+    moved = torch.linalg.solve(matrix, (2 * landmarks.to(exact) - 1 - shift).mT).mT
+    return ((moved + 1) / 2).to(landmarks.dtype)
 
 
 def align_faces(images: Tensor, landmarks: Tensor, size: int = ALIGNED) -> tuple[Tensor, Tensor]:

@@ -81,3 +81,15 @@ def test_points_without_a_similarity_are_named(value):
 def test_only_squares_are_aligned():
     with pytest.raises(KpstraError, match="64x96: expected square ones"):
         align_faces(torch.zeros(1, 3, 64, 96), (TEMPLATE / 112).float()[None])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_images_of_other_types_are_sampled_in_single_precision_at_least(dtype):
+    torch.manual_seed(0)
+    images, landmarks = torch.rand(2, 3, 40, 40) * 2 - 1, torch.rand(2, 5, 2)
+    images, landmarks = images.to(dtype), landmarks.to(dtype)
+    exact = align_faces(images.double(), landmarks.double(), 16)
+    for got, expected in zip(align_faces(images, landmarks, 16), exact, strict=True):
+        assert got.dtype == dtype
+        rounding = 4 * max(torch.finfo(dtype).eps, torch.finfo(torch.float32).eps * 100)
+        torch.testing.assert_close(got.double(), expected, atol=rounding, rtol=rounding)
