@@ -33,7 +33,13 @@ class KeypointContext:
 
     def __init__(self) -> None:
         self._thread = threading.local()
-        self._latest: Running | None = None  # what compiled code reads: it cannot read thread-local values
+        # compiled code cannot read thread-local values: it reads what it set itself, or else what the one thread that
+        # has keypoints set last
+        self._traced: Running | None = None
+        self._latest: Running | None = None
+        self._shared = False  # by several threads
+        self._lock = threading.Lock()
+        self._held: list[tuple[int, Running]] = []  # of all threads
 
     def get(self) -> Keypoints:
         """Return the running forward's keypoints.
@@ -58,7 +64,12 @@ class KeypointContext:
 
     def _running(self) -> Running:
         if torch.compiler.is_compiling():
-            running = self._latest
+            running = self._latest if self._traced is None else self._traced
+            if running is None and self._shared:
+                raise KpstraError(
+                    "KP-RPE: several threads have set keypoints of one network, which compiled code cannot tell apart: "
+                    "give each thread a copy of the network, or let one wait for the other"
+                )
         elif _in_backward():
             running = getattr(self._thread, "replayed", None)
         else:
@@ -70,13 +81,35 @@ class KeypointContext:
     @contextmanager
     def set(self, keypoints: Keypoints) -> Iterator[None]:
         """Make ``keypoints`` those of every forward in the block."""
-        before, latest = getattr(self._thread, "current", None), self._latest
-        self._thread.current = self._latest = running = Running(keypoints, {})
+        running = Running(keypoints, {})
+        before = self._enter(running)
         try:
             with self._replaying(running) if torch.is_grad_enabled() else nullcontext():
                 yield
         finally:
-            self._thread.current, self._latest = before, latest
+            self._leave(running, before)
+
+    def _enter(self, running: Running) -> Running | None:
+        """Return what ran before, in this thread."""
+        if torch.compiler.is_compiling():
+            before, self._traced = self._traced, running
+            return before
+        before, self._thread.current = getattr(self._thread, "current", None), running
+        with self._lock:
+            self._settle([*self._held, (threading.get_ident(), running)])
+        return before
+
+    def _leave(self, running: Running, before: Running | None) -> None:
+        if torch.compiler.is_compiling():
+            self._traced = before
+            return
+        self._thread.current = before
+        with self._lock:
+            self._settle([entry for entry in self._held if entry[1] is not running])
+
+    def _settle(self, held: list[tuple[int, Running]]) -> None:
+        self._held, self._shared = held, len({thread for thread, _ in held}) > 1
+        self._latest = held[-1][1] if held and not self._shared else None
 
     def _replaying(self, running: Running) -> torch.autograd.graph.saved_tensors_hooks:
         outer = torch._C._autograd._top_saved_tensors_default_hooks(True)
