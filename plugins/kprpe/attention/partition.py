@@ -41,14 +41,14 @@ def windows_of(size: Sequence[int], window: Sequence[int], shift: Sequence[int],
 def _windows_of(size: tuple, window: tuple, shift: tuple, device: torch.device) -> Windows:
     with torch.inference_mode(False):  # what is remembered must serve training too
         tokens = math.prod(window)
-        grid = torch.arange(math.prod(size)).view(size).roll([-step for step in shift], dims=(0, 1, 2))
+        grid = torch.arange(math.prod(size), device="cpu").view(size).roll([-step for step in shift], dims=(0, 1, 2))
         for axis, side in zip((0, 2, 4), window, strict=True):
             grid = grid.unflatten(axis, (-1, side))  # D/d, d, H/h, h, W/w, w
         cells = grid.permute(0, 2, 4, 1, 3, 5).reshape(-1, tokens)  # windows, n
         rows = padded_length(tokens)
         order = torch.cat((cells, cells[:, :1].expand(-1, rows - tokens)), dim=1)
-        places = torch.arange(order.numel()).view_as(order)[:, :tokens]
-        inverse = torch.empty(grid.numel(), dtype=torch.long)
+        places = torch.arange(order.numel(), device="cpu").view_as(order)[:, :tokens]
+        inverse = torch.empty(grid.numel(), dtype=torch.long, device="cpu")
         inverse[cells.flatten()] = places.flatten()
         return Windows(order.flatten().to(device), inverse.to(device), rows, tokens)
 

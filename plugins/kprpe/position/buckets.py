@@ -27,7 +27,6 @@ def piecewise_index(offset: Tensor, ratio: float) -> Tensor:
     return torch.where(magnitude <= alpha, offset.round(), far).long()  # .long() truncates
 
 
-@lru_cache(maxsize=256)
 def relative_buckets(
     height: int, width: int, distance: str = "product", ratio: float = 1.9, time: int | None = None
 ) -> tuple[Tensor, int]:
@@ -42,7 +41,7 @@ def relative_buckets(
 
     Returns:
         (N, N) int64, K. For ``cross`` (2, N, N): row and column buckets, for the sum of two look-ups in one table.
-        Cached: the tensor is shared, do not write to it.
+        On torch's default device. Cached on the CPU: the tensor is shared, do not write to it.
 
     Raises:
         KpstraError: an unknown distance, an empty grid, or time with another distance than product.
@@ -52,8 +51,15 @@ def relative_buckets(
         raise KpstraError(f"relative_buckets: grid {time, height, width} and ratio {ratio} must be positive")
     if time is not None and distance != "product":
         raise KpstraError(f"distance: {distance!r}: windows over time have the product distance only")
+    index, buckets = buckets_on_cpu(height, width, distance, ratio, time)
+    return index.to(torch.get_default_device()), buckets
+
+
+@lru_cache(maxsize=256)
+def buckets_on_cpu(height: int, width: int, distance: str, ratio: float, time: int | None) -> tuple[Tensor, int]:
+    """Return :func:`relative_buckets` on the CPU, whatever torch's default device: what is cached serves all."""
     sizes = (height, width) if time is None else (time, height, width)
-    axes = torch.meshgrid(*(torch.arange(size) for size in sizes), indexing="ij")
+    axes = torch.meshgrid(*(torch.arange(size, device="cpu") for size in sizes), indexing="ij")
     offsets = [axis.reshape(-1, 1) - axis.reshape(1, -1) for axis in axes]  # query minus key, (N, N) each
     reach = int(2 * ratio)
     side = 2 * reach + 1

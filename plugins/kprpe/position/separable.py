@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .buckets import relative_buckets
+from .buckets import buckets_on_cpu
 from .expansion import POWERS, monomials
 from .lookup import lookup, lookup_queries
 
@@ -102,7 +102,7 @@ class _SeparableLookup(torch.autograd.Function):
 def selectors(height: int, width: int, ratio: float, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Return for every query's row its keys' row buckets, one-hot (height, height, side), and the same of columns."""
     with torch.inference_mode(False):
-        index, buckets = relative_buckets(height, width, "product", ratio)
+        index, buckets = buckets_on_cpu(height, width, "product", ratio, None)
         side = round(buckets**0.5)
         pairs = index.view(height, width, height, width)
         rows, columns = pairs[:, 0, :, 0] // side, pairs[0, :, 0, :] % side

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...errors import KpstraError, one_of
 from . import direct
-from .buckets import relative_buckets
+from .buckets import buckets_on_cpu, relative_buckets
 from .direct import Joints
 from .expansion import monomials
 from .global_grid import patch_centres
@@ -35,7 +35,9 @@ def places_of(compact: Tensor, windows: int) -> int:
         KpstraError: the windows are not those of F frames.
     """
     frames, places = compact.shape[:2]
-    if windows % (frames * places):
+    if not windows:  # an empty batch
+        return places
+    if not frames or windows % (frames * places):
         raise KpstraError(
             f"KP-RPE: keypoints of {frames} frames do not fit {windows} windows: "
             "set the keypoints of the very images that the network is given"
@@ -312,7 +314,7 @@ def query_grid(
 
 
 def _buckets_on(plane: tuple[int, int], distance: str, ratio: float, time: int | None, device: torch.device) -> Tensor:
-    return relative_buckets(*plane, distance, ratio, time)[0].to(device)
+    return buckets_on_cpu(*plane, distance, ratio, time)[0].to(device)
 
 
 _known = {function: lru_cache(maxsize=256)(function) for function in (query_grid, _buckets_on)}
@@ -327,7 +329,7 @@ def _remembered(function: Callable) -> Callable:
         return function
 
     def remembering(*arguments):
-        with torch.inference_mode(False):
+        with torch.inference_mode(False), torch.device("cpu"):  # whatever the default device: what is kept serves all
             return _known[function](*arguments)
 
     return remembering

@@ -193,3 +193,14 @@ def test_published_networks(build):
         after.square().sum().backward()
         optimizer.step()
         assert any(p.any() for p in handle.parameters())
+
+
+@pytest.mark.parametrize("formulation", ["multihead", "static", "none"])
+@pytest.mark.parametrize("name", ["torchvision swin", "timm vit"])
+def test_an_empty_batch_has_an_empty_output(name, formulation):
+    network, x, points = parts(name)
+    rotary = {"rotary": "body"} if formulation == "none" else {}
+    handle = inject_kprpe(network.eval(), {"num_keypoints": L, "formulation": formulation, **rotary})
+    handle.fit_pose(torch.rand(9, L, 2))
+    with handle.set_keypoints(points[:0]):
+        assert network(x[:0]).shape == (0, 6)

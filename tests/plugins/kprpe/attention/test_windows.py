@@ -52,6 +52,12 @@ def test_padded_length():
     assert [padded_length(n) for n in (15, 45, 16, 49, 4, 196, 14)] == [16, 48, 16, 49, 4, 208, 14]
 
 
+def test_windows_first_met_under_another_default_device():
+    with torch.device("meta"):
+        windows = windows_of((1, 8, 5), (1, 4, 5), (0, 1, 0), torch.device("cpu"))
+    assert {windows.order.device.type, windows.inverse.device.type} == {"cpu"}
+
+
 def test_windows_first_met_in_inference_mode_can_train():
     with torch.inference_mode():
         windows_of((1, 9, 5), (1, 3, 5), (0, 1, 0), torch.device("cpu"))

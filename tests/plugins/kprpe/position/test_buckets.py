@@ -7,7 +7,7 @@ import torch
 from golden_vectors import golden
 
 from plugins.errors import KpstraError
-from plugins.kprpe import relative_buckets
+from plugins.kprpe import KeypointRPE, relative_buckets
 
 VECTORS = golden("kprpe")
 BUCKETS = [key.split(".")[1:] for key in VECTORS if key.startswith("bucket.")]
@@ -65,3 +65,10 @@ def test_cached():
 def test_mistakes_are_named(arguments, message):
     with pytest.raises(KpstraError, match=message):
         relative_buckets(**arguments)
+
+
+def test_what_is_cached_serves_networks_built_after_one_on_the_meta_device():
+    with torch.device("meta"):
+        assert KeypointRPE(2, (11, 3), 1, 1).index.device.type == "meta"
+    rpe = KeypointRPE(2, (11, 3), 1, 1)
+    assert rpe.index.device.type == "cpu" and rpe.bias(torch.rand(1, 2, 2), 0).shape == (1, 1, 33, 33)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from plugins.kprpe import KeypointRPE, relative_buckets
-from plugins.kprpe.position.separable import selectors, separable_lookup
+from plugins.kprpe.position.separable import selectors, separable_lookup, weighted_selectors
 
 
 @pytest.mark.parametrize("formulation", ["multihead", "relative", "absolute", "second_order", "nonlinear"])
@@ -47,3 +47,11 @@ def test_other_distances_and_prefixes_take_the_plain_way():
     assert rpe._trains_separably()
     with torch.no_grad():
         assert not rpe._trains_separably()
+
+
+def test_selectors_first_met_under_another_default_device():
+    with torch.device("meta"):
+        weighted_selectors(7, 4, 1.9, 1, torch.device("cpu"), torch.float32)
+    rpe = KeypointRPE(3, (7, 4), 1, 1)
+    rpe.bias(rpe.factors(torch.rand(1, 3, 2)), 0).sum().backward()
+    assert rpe.table_bias.grad.sum() == 28 * 28

@@ -168,3 +168,14 @@ def test_mistakes_are_named():
     with pytest.raises(KpstraError, match="needs the feature_size"):
         rpe = WindowedKeypointRPE(3, None, (2, 2), 2, [(0, 0)], grid="image")
         rpe.frame_bias(rpe.factors(torch.rand(1, 3, 2)), 0)
+
+
+def test_the_grid_of_queries_first_met_under_another_default_device():
+    def rpe():
+        return WindowedKeypointRPE(2, (5, 9), (2, 5), 1, [(1, 2)], "image")
+
+    built, keypoints = rpe(), torch.rand(1, 2, 2)
+    with torch.device("meta"):
+        factors = built.factors(keypoints)
+        built.frame_bias(factors, 0)
+    assert rpe().bias(keypoints, 0).shape == (6, 1, 10, 10)
