@@ -51,7 +51,7 @@ class KPRPEHandle:
                 pixels), or (B, T, L, 2) per frame; NumPy arrays come to the network's device.
             confidence: (B, L) or (B, T, L); 0 for absent joints.
             learned: the keypoints come from a network, and gradients go back to it through f(P); given ones get none.
-                Rotary positions pass none.
+                Rotary positions pass none. Activation checkpointing then needs ``use_reentrant=False``.
 
         Raises:
             KpstraError: wrong shape or type, NaN or infinite values, or pixels. On CUDA the values are told of at the

@@ -203,6 +203,8 @@ def complexity(
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from plugins.kprpe.position.pose import unwarned
+
     from .. import register
     from ..host import torchreid
     from ..models.feed import joints_taken, takes_keypoints
@@ -212,7 +214,7 @@ def complexity(
     with building((height, width), kprpe, stra):
         model = torchreid.models.build_model(name, 10, pretrained=False, use_gpu=False).eval()
     parameters = sum(p.numel() for key, p in model.named_parameters() if not key.startswith("classifier"))
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with unwarned(model), FlopCounterMode(display=False) as counter, torch.no_grad():
         model(
             torch.zeros(1, 3, height, width),
             *([torch.zeros(1, joints_taken(model), 3)] if takes_keypoints(model) else []),

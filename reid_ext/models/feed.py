@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from plugins.keypoints.joints import JOINTS
+from plugins.kprpe.position.pose import unwarned
 
 from ..host import torchreid
 
@@ -56,11 +57,12 @@ class KeypointFeed:
 
 def complexity(model: nn.Module, size: tuple[int, int, int, int]) -> tuple[int, int]:
     """Return parameters and operations, counted by the host, for images of ``size``; keypoints are zeros."""
-    if not takes_keypoints(model):
-        return torchreid.utils.compute_model_complexity(model, size)
-    feed = KeypointFeed(model)
-    feed.give(torch.zeros(size[0], joints_taken(model), 3))
-    try:
-        return torchreid.utils.compute_model_complexity(model, size)
-    finally:
-        feed.handle.remove()
+    with unwarned(model):  # it is counted before its mean pose is there
+        if not takes_keypoints(model):
+            return torchreid.utils.compute_model_complexity(model, size)
+        feed = KeypointFeed(model)
+        feed.give(torch.zeros(size[0], joints_taken(model), 3))
+        try:
+            return torchreid.utils.compute_model_complexity(model, size)
+        finally:
+            feed.handle.remove()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +57,20 @@ class MeanPose(nn.Module):
     def fit(self, points: Tensor, confidence: Tensor | None = None) -> None:
         """Set the statistics to the :func:`moments` of poses (..., L, 2), weighted by their confidences (..., L)."""
         self.set(*moments(points, confidence), count=points.shape[:-2].numel())
+
+
+@contextmanager
+def unwarned(module: nn.Module) -> Iterator[None]:
+    """Let no mean pose in ``module`` warn inside the block; a forward after it warns as if there had been none."""
+    poses = [m for m in module.modules() if isinstance(m, MeanPose)]
+    before = [pose._looked for pose in poses]
+    for pose in poses:
+        pose._looked = True
+    try:
+        yield
+    finally:
+        for pose, looked in zip(poses, before, strict=True):
+            pose._looked = looked
 
 
 @torch.no_grad()

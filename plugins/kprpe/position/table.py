@@ -147,6 +147,10 @@ class KeypointTable(Remembering):
         keypoints, confidence = self._checked(keypoints, confidence)
         if not finite and not torch.compiler.is_compiling():
             check_keypoints(keypoints, confidence)
+        if self.formulation not in ("static", "none") and self.keypoints == "constant":
+            self.pose.warn_unless_set("keypoints 'constant' has no mean pose and takes (0, 0) for all joints")
+        elif self.standardised:
+            self.pose.warn_unless_set("standardised has no mean pose and spread and takes 0 and 1")
         if self.formulation != "none" and self._direct(keypoints.device):
             return Factors(None, Joints(keypoints, confidence, {} if known is None else known))
         if self.formulation in ("static", "none"):

@@ -1,10 +1,16 @@
 """Keypoints reach a network that is called with images alone."""
 
+import warnings
+
+import pytest
 import torch
 from keypoint_network import TinyKeypoints
 from torch import nn
 
+from reid_ext.host import torchreid
+from reid_ext.models import factory
 from reid_ext.models.feed import KeypointFeed, complexity, takes_keypoints
+from reid_ext.models.options import building
 
 
 def test_the_next_call_gets_them_and_no_other():
@@ -45,3 +51,16 @@ def test_complexity_is_counted_with_keypoints():
     )
     assert operations == 8 * (3 + 1) + 8 * (51 + 1)  # with the biases
     assert not model._forward_pre_hooks
+
+
+@pytest.mark.parametrize("settings", [{"rotary": "body"}, {"standardised": True}, {"keypoints": "constant"}], ids=str)
+def test_counting_warns_of_no_missing_mean_pose_and_hides_no_warning(settings):
+    factory.register()
+    with building((32, 32), settings):
+        model = torchreid.models.build_model("vit_mini_patch8_kprpe", 3, pretrained=False).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        complexity(model, (1, 3, 32, 32))
+    keypoints = torch.rand(1, 17, 3)
+    with pytest.warns(UserWarning, match="no mean pose"):
+        model(torch.rand(1, 3, 32, 32), keypoints)

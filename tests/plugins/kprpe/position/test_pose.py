@@ -1,11 +1,14 @@
 """The mean pose and its spread: against NumPy, with absent joints, and what is refused."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 
 from plugins.errors import KpstraError
-from plugins.kprpe.position.pose import LEAST_SPREAD, MeanPose, moments
+from plugins.kprpe import KeypointRPE
+from plugins.kprpe.position.pose import LEAST_SPREAD, MeanPose, moments, unwarned
 
 
 def test_moments_are_numpys():
@@ -50,3 +53,34 @@ def test_they_travel_in_the_state_dict():
 def test_mistakes_are_named(mean, spread, message):
     with pytest.raises(KpstraError, match=message):
         MeanPose(3).set(mean, spread)
+
+
+WANTING = [
+    {"standardised": True},
+    {"keypoints": "constant"},
+    {"formulation": "second_order", "standardised": True, "keypoints": "constant"},
+]
+
+
+def told(rpe, times=2):
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for _ in range(times):
+            rpe.factors(torch.rand(1, 3, 2))
+    return [str(w.message) for w in warned]
+
+
+@pytest.mark.parametrize("settings", WANTING, ids=str)
+def test_tables_that_need_a_mean_pose_say_once_that_they_have_none(settings):
+    (message,) = told(KeypointRPE(3, (2, 2), 1, 1, **settings))
+    assert "no mean pose" in message and "call handle.fit_pose(points)" in message
+    fitted = KeypointRPE(3, (2, 2), 1, 1, **settings)
+    fitted.pose.fit(torch.rand(7, 3, 2))
+    assert told(fitted) == told(KeypointRPE(3, (2, 2), 1, 1)) == []
+
+
+def test_what_is_unwarned_leaves_no_trace():
+    rpe = KeypointRPE(3, (2, 2), 1, 1, standardised=True)
+    with unwarned(rpe):
+        assert told(rpe) == []
+    assert len(told(rpe)) == 1
