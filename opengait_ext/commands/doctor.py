@@ -32,10 +32,16 @@ def run(args: argparse.Namespace) -> int:
     lines = [*installation(), *describe_host(find_host(args.host)), *devices()]
     if args.data:
         lines += inspect_dataset(args.data, args.partition, args.published)
+    for line in lines:
+        print(_told(*line))
+    if args.data:
         try:
             lines.append((True, f"overlay sheet: {overlay_sheet(args.data, args.sheet)}"))
         except KpstraError as error:
             lines.append((False, f"overlay sheet: not drawn: {error}"))
-    for good, what in lines:
-        print(f"{'ok  ' if good else 'LOOK'}  {what}")
+        print(_told(*lines[-1]))
     return 0 if all(good for good, _ in lines) else 1
+
+
+def _told(good: bool, what: str) -> str:
+    return f"{'ok  ' if good else 'LOOK'}  {what}"

@@ -24,32 +24,51 @@ SAMPLED, FRAMES = 8, 16  # sequences, and frames of each, that are looked at bef
 SMALLEST = 16  # least height and width of an image; arrays of joints are narrower
 
 
-def check_transforms(cfgs: Mapping[str, Any], modalities: Sequence[np.ndarray] = ()) -> None:
-    """Refuse a random geometry of the silhouettes alone when keypoints go with them.
-
-    Args:
-        cfgs: of the run.
-        modalities: of a sequence; of a model that is not known here they tell whether joints go with it.
-    """
+def check_transforms(cfgs: Mapping[str, Any]) -> None:
+    """Refuse a random geometry of the silhouettes alone in a model that looks at joints."""
+    if not uses_joints(cfgs["model_cfg"]):
+        return
     for section in ("trainer_cfg", "evaluator_cfg"):
-        transforms = cfgs[section]["transform"]
-        if not isinstance(transforms, list) or len(transforms) < 2 or not uses_joints(cfgs["model_cfg"], modalities):
-            continue
-        names = [n["type"] for n in transforms[0].get("trf_cfg", [transforms[0]])]
-        moving = [name for name in names if "Random" in name or "Cutting" in name]
-        if moving:
+        if moving := moves_silhouettes(cfgs[section]["transform"]):
             raise KpstraError(
                 f"{section}.transform.0: {', '.join(moving)} would move silhouettes and leave the joints behind; "
                 f"put it into {section}.joint_transform"
             )
 
 
-def uses_joints(model: Mapping[str, Any], modalities: Sequence[np.ndarray] = ()) -> bool:
-    """Whether a model looks at joints: by its name, for others by their sections, or by what their data is."""
+def check_moves(modalities: Sequence[np.ndarray], cfgs: Mapping[str, Any], train: bool) -> list[str]:
+    """Return a warning for a model that is not known here, if its data have joints and its silhouettes alone move.
+
+    Args:
+        modalities: of a sequence.
+        cfgs: of the run.
+        train: whether it trains.
+    """
+    section, model = "trainer_cfg" if train else "evaluator_cfg", cfgs["model_cfg"]
+    moving = moves_silhouettes(cfgs[section]["transform"])
+    joints = any(array.shape[1:] == (JOINTS, 3) for array in modalities[1:])
+    if not moving or not joints or model["model"] in SECTIONS or uses_joints(model):
+        return []
+    return [
+        f"{section}.transform.0: {', '.join(moving)} moves silhouettes and leaves the joints behind: if the model uses "
+        f"them, put it into {section}.joint_transform; if not, data_cfg.data_in_use: [true, false] leaves them out"
+    ]
+
+
+def uses_joints(model: Mapping[str, Any]) -> bool:
+    """Whether ``model_cfg`` is of a model that looks at joints: by its name, for others by its sections."""
     if model["model"] in SECTIONS:
         _, others = SECTIONS[model["model"]]
         return not USES_JOINTS.isdisjoint(others)
-    return not USES_JOINTS.isdisjoint(model) or any(array.shape[1:] == (JOINTS, 3) for array in modalities[1:])
+    return not USES_JOINTS.isdisjoint(model)
+
+
+def moves_silhouettes(transforms: Any) -> list[str]:
+    """Return the geometric transforms of the first of several modalities."""
+    if not isinstance(transforms, list) or len(transforms) < 2:
+        return []
+    names = [n["type"] for n in transforms[0].get("trf_cfg", [transforms[0]])]
+    return [name for name in names if "Random" in name or "Cutting" in name]
 
 
 def check_dataset(dataset: Any, cfgs: Mapping[str, Any], train: bool) -> None:

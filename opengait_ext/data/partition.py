@@ -94,7 +94,8 @@ def split(names: Sequence[str], train: str, probes: str) -> Sets:
     for name in sorted(names):
         people.setdefault(name.split("/")[0], []).append(name.replace("/", "-"))
     trained = _chosen(train, list(people))
-    tested = [identity for identity in people if identity not in set(trained)]
+    training = set(trained)
+    tested = [identity for identity in people if identity not in training]
     if not trained or not tested:
         raise KpstraError(
             f"--train {train}: leaves {len(trained)} of {len(people)} identities to train and {len(tested)} to test; "
@@ -122,13 +123,13 @@ def _chosen(train: str, people: list[str]) -> list[str]:
         share = math.nan
     if 0 < share < 1:
         return people[: round(share * len(people))]
-    wanted = [name for name in map(str.strip, _names(train, people)) if name]
-    if unknown := [name for name in wanted if name not in people]:
+    known, wanted = set(people), {name: None for name in map(str.strip, _names(train, people)) if name}
+    if unknown := [name for name in wanted if name not in known]:
         raise KpstraError(
             f"--train {train}: {some(unknown)} not in the data; expected a number, a share below 1, names such as "
             f"{','.join(people[:2])}, or a file with one name a line"
         )
-    return [name for name in people if name in set(wanted)]
+    return [name for name in people if name in wanted]
 
 
 def _names(train: str, people: list[str]) -> list[str]:

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from plugins.errors import KpstraError
 
 from ..data.batches import check_batches
-from ..data.checks import check_dataset, check_sample, check_transforms
+from ..data.checks import check_dataset, check_moves, check_sample, check_transforms
 from ..data.dataset import ArrayDataset
 from ..data.joint_transform import JointTransform, build_joint_transform
 from ..data.partition import read_partition
@@ -64,8 +64,8 @@ class Loading:
         else:
             self.msg_mgr.log_info(check_probes(loader.dataset, self.cfgs))
         looked_at = ArrayDataset(loader.dataset)
-        check_transforms(self.cfgs, looked_at[0][0])
-        for doubt in check_sample(looked_at, data_cfg["dataset_root"]):
+        moves = check_moves(looked_at[0][0], self.cfgs, train)
+        for doubt in (*moves, *check_sample(looked_at, data_cfg["dataset_root"])):
             self.msg_mgr.log_warning(doubt)
         dataset = ArrayDataset(loader.dataset, data_cfg["cache"])
         ready = train and data_cfg.get("pretreatment", PRETREATMENT[0]) == PRETREATMENT[0]

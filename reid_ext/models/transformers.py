@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from plugins.errors import KpstraError, one_of
+from plugins.errors import one_of
 from plugins.joint_inputs.heatmaps import joint_maps, widen
 from plugins.joint_inputs.pooling import JointPooling
 from plugins.joint_inputs.skeleton import draw_skeleton
@@ -151,7 +152,7 @@ class KPRPETransformer(MeanPoseOfTables, JointTransformer):
         handle = inject_kprpe(self.backbone, {"num_keypoints": JOINTS, **given})
         windows = (isinstance(one.kprpe, WindowedKeypointRPE) for one in handle.attentions.values())
         if given.get("grid") and not any(windows):
-            raise KpstraError("kprpe.grid: has no effect on this model, whose attention has no windows")
+            warnings.warn("kprpe.grid: has no effect on this model, whose attention has no windows", stacklevel=2)
 
     @property
     def kprpe(self) -> KPRPEHandle:

@@ -8,10 +8,16 @@ import numpy as np
 # As many channels as give, byte for byte, what frames give one by one: OpenCV interpolates whole numbers alike in
 # images of 1, 3 and 4 channels, and float64 alike in any number.
 CHANNELS = {np.dtype(np.uint8): 4, np.dtype(np.float64): 128}
+WARPED = ("uint8", "uint16", "int16", "float32", "float64")  # the kinds of numbers that OpenCV interpolates
 
 
 def warp_frames(frames: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Return frames (s, H, W) under an affine (2, 3) or projective (3, 3) ``matrix``, as OpenCV gives each of them."""
+    """Return frames (s, H, W) under an affine (2, 3) or projective (3, 3) ``matrix``, as OpenCV gives each of them.
+
+    Numbers of a kind that OpenCV does not take, such as bool or int64, become float32.
+    """
+    if frames.dtype.name not in WARPED:
+        frames = frames.astype(np.float32)
     size = frames.shape[2], frames.shape[1]
     warp = cv2.warpAffine if len(matrix) == 2 else cv2.warpPerspective
     most, moved = CHANNELS.get(frames.dtype, 1), []

@@ -49,6 +49,10 @@ class Journal:
             replace_folder(partial, self.output / record["sequence"])
         elif record["sequence"] in self.records:
             self._remove(record["sequence"])
+        self.note(record)
+
+    def note(self, record: Record) -> None:
+        """Append the line of a sequence whose files are as they should be."""
         self.records[record["sequence"]] = record
         self._stream.write(json.dumps(record).encode() + b"\n")
         self._stream.flush()

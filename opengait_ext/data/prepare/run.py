@@ -20,7 +20,7 @@ from tqdm import tqdm
 from plugins.common.files import write_json
 from plugins.common.folders import claim, scratch
 from plugins.common.processes import follow_parent, interrupts_held
-from plugins.errors import KpstraError
+from plugins.errors import KpstraError, some
 
 from .journal import REPORT, SETTINGS, Journal, Record
 from .report import add_up, make_report
@@ -57,8 +57,6 @@ def run(
         with claim(output, settings, record=SETTINGS, alone=True), scratch(output), Journal(output) as journal:
             done = {name: journal.records[name] for name in unchanged(names, journal, source, workers)}
             todo = [name for name in names if name not in done]
-            if done and not todo:
-                print(f"all {len(done)} sequences were prepared before, and their files are as they were then")
             left_over = sorted(name for name in journal.records.keys() - set(names) if journal.is_finished(name))
             started, frames = time.monotonic(), 0
             with (
@@ -83,24 +81,36 @@ def run(
     return report
 
 
-def unchanged(
-    names: Sequence[str], journal: Journal, source: Callable[[str], str], workers: int | None
-) -> Iterator[str]:
-    """Yield the sequences that are finished and whose files are as they were then.
+def unchanged(names: Sequence[str], journal: Journal, source: Callable[[str], str], workers: int | None) -> list[str]:
+    """Return the sequences that are finished and whose files are as they were then; say which are not.
 
-    Those of a journal that was written before it kept sources count as unchanged.
+    Those of a journal that kept no sources yet count as unchanged, and are marked now.
     """
-    finished = [name for name in names if journal.is_finished(name)]
-    known = [name for name in finished if "source" in journal.records[name]]
-    yield from (name for name in finished if "source" not in journal.records[name])
+    finished, same, changed, unmarked = [name for name in names if journal.is_finished(name)], [], [], 0
     with (
-        tqdm(total=len(known), unit="seq", desc="prepared before", dynamic_ncols=True, disable=not known) as bar,
-        closing(parallel(partial(_with_name, source), known, workers)) as marks,
+        tqdm(total=len(finished), unit="seq", desc="prepared before", dynamic_ncols=True, disable=not finished) as bar,
+        closing(parallel(partial(_with_name, source), finished, workers)) as marks,
     ):
         for name, mark in marks:
             bar.update()
-            if mark == journal.records[name]["source"]:
-                yield name
+            record = journal.records[name]
+            if "source" not in record:
+                journal.note({**record, "source": mark})
+                unmarked += 1
+            (same if record.get("source", mark) == mark else changed).append(name)
+    if changed:
+        print(
+            f"{len(changed)} of {len(finished)} sequences prepared before have other files now, by size or time, and "
+            f"are made again: {some(sorted(changed))}"
+        )
+    if unmarked:
+        print(
+            f"{unmarked} sequences are of a version that did not note what they were made from: changes of their files "
+            "since then are not seen; give another --output if there are such"
+        )
+    elif finished and len(same) == len(names):
+        print(f"all {len(same)} sequences were prepared before, and their files are as they were then")
+    return same
 
 
 def _with_name(source: Callable[[str], str], name: str) -> tuple[str, str]:

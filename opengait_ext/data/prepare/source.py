@@ -1,4 +1,4 @@
-"""What a sequence was made from, as a short text that changes when one of its files does."""
+"""What a sequence was made from, as a short text that changes when one of its files does: names, sizes and times."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..layout import has_suffix
 from .layouts import LAYOUTS
+from .sequence import images_of
 
 LETTERS = 16
 
@@ -21,27 +23,36 @@ def raw_source(silhouettes: Path, poses: Path, layout: str, name: str) -> str:
         name: ``<id>/<type>/<view>``.
     """
     raw = LAYOUTS[layout]
+    folder = str(raw.images(silhouettes, name))
+    pictures = [f"{folder}/{picture}" for picture in images_of(Path(folder))]
     found = sorted(raw.poses(poses, name).items())
-    files = [entry for _, entry in found if isinstance(entry, Path)]
-    lines = [entry for _, entry in found if isinstance(entry, bytes)]
-    return _mark([*_inside(raw.images(silhouettes, name)), *files], lines)
+    files = [str(entry) for _, entry in found if isinstance(entry, Path)]
+    return _mark([*pictures, *files], [entry for _, entry in found if isinstance(entry, bytes)])
 
 
 def pickled_source(silhouettes: Path, poses: Path, name: str) -> str:
     """Return the mark of a sequence of ready pickles."""
-    return _mark([*_inside(silhouettes / name), *_inside(poses / name)])
+    return _mark([*_pickles(silhouettes / name), *_pickles(poses / name)])
 
 
-def _inside(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+def _pickles(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return sorted(f"{folder}/{name}" for name in os.listdir(folder) if has_suffix(name, ".pkl"))
 
 
-def _mark(files: Iterable[Path], lines: Iterable[bytes] = ()) -> str:
-    """Names, sizes and times of files, and the text of lines."""
+def _mark(files: Iterable[str], lines: Iterable[bytes] = ()) -> str:
     digest = hashlib.sha256()
     for file in files:
-        about = os.stat(file)
-        digest.update(f"{file.name} {about.st_size} {about.st_mtime_ns}\n".encode())
+        digest.update(f"{os.path.basename(file)} {_about(file)}\n".encode())
     for line in lines:
         digest.update(line)
     return digest.hexdigest()[:LETTERS]
+
+
+def _about(file: str) -> str:
+    try:
+        about = os.stat(file)
+    except OSError:  # a link to nowhere: the reader counts it
+        return "missing"
+    return f"{about.st_size} {about.st_mtime_ns}"

@@ -147,6 +147,16 @@ def test_sheet_needs_keypoints(data, capsys):
     assert f"LOOK  overlay sheet: not drawn: --data {data / 'data'}: no sequence has silhouettes" in printed.out
 
 
+@pytest.mark.parametrize("kind", [bool, np.int64, np.float16])
+def test_silhouettes_of_any_kind_of_numbers_are_drawn(data, capsys, kind):
+    """What is wrong with them is said."""
+    for path in (data / "data").rglob("0_sil.pkl"):
+        path.write_bytes(pickle.dumps(pickle.loads(path.read_bytes()).astype(kind)))
+    status, printed, sheet = diagnose(data, capsys=capsys)
+    assert sheet.is_file() and f"overlay sheet: {sheet}" in printed.out
+    assert status == (kind is bool) and ("the greatest value is 1, expected 255" in printed.out) == (kind is bool)
+
+
 def test_sheet_of_what_can_be_drawn(data):
     """Unreadable sequences are left out, joints of another set are no joints, narrow silhouettes are not cut."""
     every = sorted((data / "data").glob("*/*/*"))

@@ -9,7 +9,7 @@ import pytest
 from gait_data import write_data
 
 from opengait_ext.data.body import count_body
-from opengait_ext.data.checks import check_dataset, check_sample, check_transforms
+from opengait_ext.data.checks import check_dataset, check_moves, check_sample, check_transforms
 from opengait_ext.data.inspection import sequences
 from plugins.errors import KpstraError
 
@@ -112,24 +112,28 @@ ROTATE = [{"type": "Compose", "trf_cfg": [{"type": "RandomRotate"}, {"type": "Ba
 
 
 @pytest.mark.parametrize(
-    ("model", "refused"),
+    ("model", "refused", "told"),
     [
-        ({"model": "SwinGait2DKPRPE"}, True),  # its sections may be left out
-        ({"model": "SwinGait2DHeatmaps", "heatmaps": {}}, True),
-        ({"model": "SwinGait2D"}, False),  # looks at silhouettes alone, whatever the data holds
-        ({"model": "Mine", "kprpe": {}}, True),
-        ({"model": "Mine"}, True),  # by its data
+        ({"model": "SwinGait2DKPRPE"}, True, False),  # its sections may be left out
+        ({"model": "SwinGait2DHeatmaps", "heatmaps": {}}, True, False),
+        ({"model": "SwinGait2D"}, False, False),  # looks at silhouettes alone, whatever the data holds
+        ({"model": "Mine", "kprpe": {}}, True, False),
+        ({"model": "Mine"}, False, True),  # by its data
     ],
 )
-def test_silhouettes_do_not_move_without_their_joints(people, model, refused):
+def test_silhouettes_do_not_move_without_their_joints(people, model, refused, told):
     (pair, _), plain = people[0], {"transform": [{"type": "No"}, {"type": "No"}]}
     cfgs = {"model_cfg": model, "trainer_cfg": {"transform": ROTATE}, "evaluator_cfg": plain}
     if refused:
         with pytest.raises(
             KpstraError, match=r"^trainer_cfg.transform.0: RandomRotate would move silhouettes and leave"
         ):
-            check_transforms(cfgs, pair)
+            check_transforms(cfgs)
     else:
-        check_transforms(cfgs, pair)
-    check_transforms({**cfgs, "trainer_cfg": plain}, pair)
-    check_transforms({**cfgs, "model_cfg": {"model": "Mine"}}, [pair[0], pair[0]])  # two modalities, none of joints
+        check_transforms(cfgs)
+    said = check_moves(pair, cfgs, True)
+    assert [line.startswith("trainer_cfg.transform.0: RandomRotate moves silhouettes") for line in said] == [
+        True
+    ] * told
+    assert check_moves(pair, cfgs, False) == check_moves([pair[0], pair[0]], cfgs, True) == []
+    check_transforms({**cfgs, "trainer_cfg": plain})

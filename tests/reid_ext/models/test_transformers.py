@@ -191,7 +191,7 @@ def test_settings_that_cannot_be_right():
         build("vit_tiny_patch16_static", formulation="nonlinear")
     with pytest.raises(KpstraError, match=r"kprpe\.mode: has no effect on this model, which knows keypoints"):
         build("vit_tiny_patch16_drawn", mode="add")
-    with pytest.raises(KpstraError, match=r"kprpe\.grid: has no effect on this model, whose attention has no windows"):
+    with pytest.warns(UserWarning, match=r"kprpe\.grid: has no effect on this model, whose attention has no windows"):
         build("vit_tiny_patch16_kprpe", grid="image")
     with pytest.raises(KpstraError, match=r"images of 250x128: it takes multiples of 16 pixels"):
         build("vit_tiny_patch16", (250, 128))

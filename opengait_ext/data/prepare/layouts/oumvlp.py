@@ -77,9 +77,17 @@ def _person(content: Any) -> np.ndarray | None:
 def _on_silhouette(image: np.ndarray, poses: np.ndarray) -> np.ndarray:
     """The sum of scores of each person's joints (P, 17, 3) that lie on the silhouette (H, W) or just beside it."""
     reach = round(BESIDE * len(image))
-    near = cv2.dilate(image, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    x, y = np.rint(poses[..., :2]).clip(-1, 1 << 30).astype(np.int64).transpose(2, 0, 1)
-    inside = (x >= 0) & (y >= 0) & (x < image.shape[1]) & (y < image.shape[0]) & (poses[..., 2] > 0)
+    left, top, width, height = cv2.boundingRect(image)
+    if not width:
+        return np.zeros(len(poses))
+    body = image[top : top + height, left : left + width]
+    near = cv2.dilate(
+        cv2.copyMakeBorder(body, *[reach] * 4, cv2.BORDER_CONSTANT), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    )
+    at = np.rint(poses[..., :2]).clip(-1, 1 << 30).astype(np.int64)
+    x, y = (at - (left - reach, top - reach)).transpose(2, 0, 1)
+    inside = (at >= 0).all(-1) & (at < image.shape[::-1]).all(-1) & (poses[..., 2] > 0)
+    inside &= (x >= 0) & (y >= 0) & (x < near.shape[1]) & (y < near.shape[0])
     on = inside & (near[np.where(inside, y, 0), np.where(inside, x, 0)] > 0)
     return np.where(on, poses[..., 2], 0).sum(1)
 

@@ -22,3 +22,11 @@ def test_equal_to_one_by_one(dtype, count):
             found = warp_frames(given, matrix)
             assert found.dtype == dtype and np.array_equal(found, expected)
             assert not np.array_equal(found, given)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int64, np.float16])
+def test_kinds_of_numbers_that_opencv_does_not_take(dtype):
+    """They are moved as float32; OpenCV alone ends in an error of its own."""
+    frames = np.random.default_rng(0).integers(0, 2, (3, 64, 44)).astype(dtype)
+    found = warp_frames(frames, ROTATION)
+    assert np.array_equal(found, warp_frames(frames.astype(np.float32), ROTATION)) and found.any()

@@ -124,7 +124,9 @@ def test_sequences_whose_files_have_changed_are_made_again(raw, capsys):
         x = [f"{float(value) + 3 * (i % 3 == 0)}" for i, value in enumerate(joints)]
         path.write_text(",".join([frame, box, *x]))
     run(raw)
-    assert "prepared before" not in capsys.readouterr().out
+    assert f"1 of 2 sequences prepared before have other files now, by size or time, and are made again: {A}" in (
+        capsys.readouterr().out
+    )
     corrected = contents(raw / "out")
     run(raw, "fresh")
     assert corrected == contents(raw / "fresh")
@@ -132,6 +134,40 @@ def test_sequences_whose_files_have_changed_are_made_again(raw, capsys):
     for path in (raw / "2D_Silhouettes" / A).iterdir():
         cv2.imwrite(str(path), np.zeros((50, 50), np.uint8))
     assert run(raw)["sequences not written"] == {A: "no frame left"} and not (raw / "out" / A).exists()
+
+
+def test_a_journal_without_sources_is_marked_from_now_on(raw, capsys):
+    """As an earlier version wrote it: what has changed since is not seen, and that is said; later changes are."""
+    run(raw)
+    journal = raw / "out" / "prepare.jsonl"
+    records = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert all(one.pop("source") for one in records)
+    journal.write_text("".join(json.dumps(one) + "\n" for one in records))
+    stamp = (raw / "out" / A / "0_sil.pkl").stat().st_mtime_ns
+    run(raw)
+    printed = capsys.readouterr().out
+    assert "2 sequences are of a version that did not note what they were made from" in printed
+    assert "as they were then" not in printed and (raw / "out" / A / "0_sil.pkl").stat().st_mtime_ns == stamp
+    next((raw / "2D_Poses" / A).iterdir()).touch()
+    run(raw)
+    assert f"1 of 2 sequences prepared before have other files now, by size or time, and are made again: {A}" in (
+        capsys.readouterr().out
+    )
+
+
+def test_what_is_not_read_does_not_count(raw, capsys):
+    """Files of editors and file managers; a link to nowhere is a picture that cannot be read, as it always was."""
+    run(raw)
+    folder = raw / "2D_Silhouettes" / A
+    (folder / ".DS_Store").touch()
+    (folder / ".#0001.png").symlink_to("nowhere")
+    (folder / "Thumbs.db").touch()
+    run(raw)
+    assert "all 2 sequences were prepared before" in capsys.readouterr().out
+    (folder / "9999.png").symlink_to("nowhere")
+    assert run(raw)["frames dropped"]["unreadable"] == 1
+    run(raw)
+    assert "all 2 sequences were prepared before" in capsys.readouterr().out
 
 
 def test_what_is_no_more_in_the_input_is_told(raw, capsys):
