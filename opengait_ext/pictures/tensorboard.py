@@ -13,6 +13,7 @@ from plugins.pictures.overlay import draw_frame
 from .bias import first_window_bias
 
 FRAMES = 8
+WINDOWS = 128  # pieces of frames of one row whose bias is compared
 
 
 def keypoint_picture(silhouettes: Tensor, keypoints: Tensor) -> Tensor:
@@ -55,13 +56,23 @@ def bias_picture(handle: KPRPEHandle, points: Tensor, confidence: Tensor | None)
 def mean_image_share(handle: KPRPEHandle, points: Tensor, confidence: Tensor | None) -> Tensor:
     """Return the share of B's variance that images decide, mean over layers, for the first window's frames of all.
 
+    Frames of several sequences in one row, as OpenGait has them where their numbers differ, are cut into windows.
+
     Args:
         points: (n, s, L, 2) in [0, 1]; ``confidence``: (n, s, L) or ``None``.
     """
     tables = [at.kprpe for at in handle.attentions.values()]
     frames = max(1 if isinstance(rpe, KeypointRPE) else rpe.window_size[0] for rpe in tables)
-    some = None if confidence is None else confidence[:, :frames]
-    return torch.tensor(list(handle.image_shares(points[:, :frames].float(), some).values())).mean()
+    points, confidence = (None if one is None else windows_of(one, frames) for one in (points, confidence))
+    return torch.tensor(list(handle.image_shares(points.float(), confidence).values())).mean()
+
+
+def windows_of(values: Tensor, frames: int) -> Tensor:
+    """Return the first so many frames of each row (n, s, ...), or of a single one up to :data:`WINDOWS` pieces."""
+    if len(values) > 1 or values.shape[1] < 2 * frames:
+        return values[:, :frames]
+    pieces = values[0, : len(values[0]) // frames * frames].unflatten(0, (-1, frames))
+    return pieces[:: -(-len(pieces) // WINDOWS)]
 
 
 def window_map(rpe: KeypointRPE | WindowedKeypointRPE, points: Tensor, confidence: Tensor | None) -> Tensor:

@@ -45,7 +45,11 @@ def check_model(model: Mapping[str, Any], source: str) -> None:
     deep = name.startswith("DeepGaitV2")
     known_keys(model["Backbone"], ("mode",), f"{where}.Backbone", (*BACKBONE, "mode") if deep else BACKBONE)
     necks = ("class_num",) if deep else NECKS
-    known_keys(model["SeparateBNNecks"], (*NECKS, "norm", "parallel_BN1d"), f"{where}.SeparateBNNecks", necks)
+    further = () if deep and name != "DeepGaitV2" else (*NECKS, "norm", "parallel_BN1d")  # the host's passes over them
+    known_keys(model["SeparateBNNecks"], further, f"{where}.SeparateBNNecks", necks)
+    mode = model["Backbone"].get("mode", "p3d")
+    if name.startswith("SwinGait3D") and mode != "p3d":
+        raise KpstraError(f"{where}.Backbone.mode: {mode!r}: {name} has 'p3d' blocks; SwinGait2D's are '2d'")
     for section in ("Backbone", "SeparateBNNecks"):
         for key, value in model[section].items():
             if key in LISTS:

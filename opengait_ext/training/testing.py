@@ -33,13 +33,16 @@ class Testing:
         return loader
 
     def inference(self, rank: int) -> Mapping[str, np.ndarray]:
-        """Return the host's features of all test sequences.
+        """Return the host's features of all test sequences; those of float16 as float32.
+
+        Distances are of squares, which leave float16's range where features have a length of 256 or more.
 
         Raises:
             KpstraError: features that are not finite, naming the sequences.
         """
         with refused("test (evaluator_cfg, model_cfg)"):
             features, data = super().inference(rank), self.test_loader.dataset
+        features = {name: widened(values) for name, values in features.items()}
         require_finite_features(features, data.label_list, data.types_list, data.views_list)
         return features
 
@@ -69,3 +72,8 @@ class Testing:
         if wrong:
             raise KpstraError(f"evaluator_cfg.eval_func: {name}: {', '.join(wrong)}: NaN or infinite")
         return results
+
+
+def widened(values: np.ndarray) -> np.ndarray:
+    """Return values of float16 as float32, all else as it is."""
+    return values.astype(np.float32) if values.dtype == np.float16 else values

@@ -100,6 +100,7 @@ def test_ccpg_s_gallery_of_all_views(both, capsys):
         ("evaluate_indoor_dataset", "SUSTech1K", [("1", "00-nm", "0"), ("1", "01-nm", "0")], "a probe and 5 gallery"),
         ("evaluate_real_scene", "GREW", [("1", "01", "a"), ("1", "02", "b")], "a probe and 20 gallery sequences"),
         ("evaluate_CCPG", "CCPG", [(i, kind, "0_1") for i in PEOPLE for kind in CCPG[:3]], "CCPG CL, view 0 in 0"),
+        ("evaluate_CCPG", "CCPG", [(i, kind, "0_1") for i in PEOPLE for kind in CCPG], "CCPG: one view, 0;"),
         ("GREW_submission", "GREW", [("1", "03", "a")], "0 gallery sequences; it needs 20"),
     ],
 )

@@ -1,6 +1,7 @@
 """Evaluations are tried before features are extracted: what they refuse is one line, what they accept is not logged."""
 
 import itertools
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -70,6 +71,19 @@ def test_what_cannot_is_named(host, function, name, data, message):
     with pytest.raises(KpstraError, match=message) as refused:
         rehearse(host.active, cfgs(function, name), data)
     assert "\n" not in str(refused.value) and f"evaluator_cfg.eval_func: {function}" in str(refused.value)
+
+
+def test_large_sets_are_looked_at_all_over(host, tmp_path, monkeypatch):
+    """Probes whose people come after ten thousand sequences of people in the gallery alone."""
+    people = [(f"a{i:05}", "t", "v") for i in range(10_500)]
+    people += [(f"p{i}", "t", f"v{j}") for i in range(50) for j in (0, 1)]
+    partition = tmp_path / "p.json"
+    partition.write_text(json.dumps({"TRAIN_SET": [], "TEST_SET": [], "PROBE_SET": [f"p{i}-t-v0" for i in range(50)]}))
+    with probes_from(host.active, partition):
+        rehearse(host.active, cfgs("evaluate_Gait3D", "mine"), sequences(*people))
+        with pytest.raises(KpstraError, match=r"evaluate_Gait3D cannot evaluate") as refused:
+            rehearse(host.active, cfgs("evaluate_Gait3D", "mine"), sequences(*people[:10_500]))
+    assert "choose evaluate_Gait3D" not in str(refused.value)
 
 
 def test_nothing_is_left_behind(opengait, tmp_path, monkeypatch):

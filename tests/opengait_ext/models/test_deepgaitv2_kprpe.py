@@ -6,6 +6,7 @@ import pytest
 import torch
 from gait_models import embeddings, inputs
 
+from opengait_ext.pictures.tensorboard import mean_image_share
 from plugins.common.checkpoints import fit
 from plugins.errors import KpstraError
 
@@ -110,6 +111,10 @@ def test_it_learns_from_the_plain_network_on(build):
     summary = model(batch)["visual_summary"]
     assert summary["image/bias"].shape == (3, 1, 16 * 16, 16 * 11)
     assert 0 < summary["scalar/kprpe/image_share"] < 1
+    points = torch.rand(4, 3, 17, 2)
+    one_row = mean_image_share(model.kprpe, points.flatten(0, 1)[None], None)  # sequences of other lengths come so
+    torch.testing.assert_close(one_row, mean_image_share(model.kprpe, points.flatten(0, 1)[:, None], None))
+    assert 0 < one_row < 1
 
 
 def test_rates(build):

@@ -23,6 +23,17 @@ def test_what_is_shipped_passes(config):
     check_model(model, "x")
 
 
+def test_what_a_model_builds_itself_is_refused():
+    """Necks of DeepGaitV2's relatives have the host's sizes, a SwinGait3D its P3D blocks."""
+    deep = {**model_cfg(CONFIGS[2]), "model": "DeepGaitV2KPRPE"}
+    with pytest.raises(KpstraError, match=r"SeparateBNNecks\.parts_num: unknown key"):
+        check_model({**deep, "SeparateBNNecks": {"class_num": 9, "parts_num": 31}}, "x")
+    swin = {**model_cfg(), "model": "SwinGait3DKPRPE"}
+    with pytest.raises(KpstraError, match=r"Backbone\.mode: '2d': SwinGait3DKPRPE has 'p3d' blocks"):
+        check_model(swin, "x")
+    check_model({**swin, "Backbone": {**swin["Backbone"], "mode": "p3d"}}, "x")
+
+
 def test_models_of_the_host_are_left_to_it():
     check_model({"model": "GaitSet", "anything": 3}, "x")
     check_model({"model": ["SwinGait2D"]}, "x")

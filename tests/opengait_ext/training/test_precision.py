@@ -1,11 +1,13 @@
 """bfloat16 by autocast: it trains and tests on a CPU, weights stay float32, and float16 gives way to it."""
 
+import numpy as np
 import pytest
 import torch
 from gait_data import EMBEDDED, OPENGAIT, checkpoint, losses, metrics, run, write_data
 
 from opengait_ext.training.precision import as_float32
 from opengait_ext.training.session import adapt
+from opengait_ext.training.testing import widened
 
 pytest_plugins = ["host_folders"]
 WITH_CHECKOUT = pytest.mark.skipif(OPENGAIT is None, reason="OPENGAIT_HOME is not set: no OpenGait checkout to run")
@@ -68,3 +70,11 @@ def test_what_the_network_gives_is_float32():
     half, index = torch.ones(2, dtype=torch.bfloat16), torch.arange(2)
     found = as_float32({"a": {"embeddings": half, "labels": index}, "b": "text"})
     assert found["a"]["embeddings"].dtype == torch.float32 and found["a"]["labels"] is index and found["b"] == "text"
+
+
+def test_features_of_float16_are_ranked_as_float32():
+    """Their squares leave its range: a length of 300 is 90,000."""
+    features = {"embeddings": np.full((2, 1, 1), 300, np.float16), "labels": np.arange(2)}
+    found = {name: widened(values) for name, values in features.items()}
+    assert np.isfinite(found["embeddings"] ** 2).all() and found["embeddings"].dtype == np.float32
+    assert found["labels"] is features["labels"]

@@ -175,6 +175,8 @@ def evaluate_CCPG(data: Mapping, dataset: str, metric: str = "euc") -> dict[str,
     for condition, pair in conditions.items():
         probes, gallery = (_of_types(data, types) for types in pair)
         rates = by_view_pairs(probes, gallery, views, 1, metric, f"CCPG {condition}")[..., 0]
+        if len(views) < 2:
+            raise ValueError(f"CCPG: one view, {views[0]}; probes are looked for in the gallery of other views")
         each = of_other_views(rates)
         first, precisions, penalties = rank_each(probes, gallery, metric)
         means = [100 * sum(values) / len(precisions) for values in (first, precisions, penalties)]
