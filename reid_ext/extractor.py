@@ -28,7 +28,7 @@ from plugins.keypoints.joints import resized
 from .data.images import read_image, rgb
 from .host import torchreid
 from .models import factory as models
-from .models.feed import KeypointFeed, joints_taken, takes_keypoints
+from .models.feed import KeypointFeed, complexity, joints_taken, takes_keypoints
 from .models.layout import evaluate_channels_last
 from .models.options import building, network_settings
 from .training.weights import load_all_features
@@ -78,8 +78,12 @@ class FeatureExtractor(Host):
         load = partial(load_all_features, settings=network_settings(model_name, kprpe, stra))
         reading = patch.object(sys.modules[Host.__module__], "load_pretrained_weights", load)
         with reading, building(image_size, kprpe, stra):
+            verbose = more.pop("verbose", False)  # the host's own count gives no keypoints
             more = {"verbose": False, "pixel_mean": [*images.mean], "pixel_std": [*images.std], **more}
             super().__init__(model_name, str(model_path), image_size, device=device, **more)
+        if verbose:
+            parameters, operations = complexity(self.model, (1, 3, *image_size))
+            print(f"Model: {model_name}\n- params: {parameters:,}\n- flops: {operations:,}")
         evaluate_channels_last(self.model)
         self._size = tuple(image_size)
         self._taken = joints_taken(self.model)

@@ -32,6 +32,8 @@ def model_name(cfg: CfgNode) -> str:
 def build_model(cfg: CfgNode, num_classes: int) -> nn.Module:
     """Build ``model.name`` from the host's factory, with ImageNet weights if the configuration asks for them.
 
+    They are left out where a checkpoint replaces all of them: in a run that is resumed, and in a test.
+
     Raises:
         KpstraError: no such model or layers, no ImageNet weights, or a model that the host cannot build.
     """
@@ -42,7 +44,8 @@ def build_model(cfg: CfgNode, num_classes: int) -> nn.Module:
             f"kprpe.{next(iter(kprpe))}: has no effect on {name}; choose a model.name that takes keypoints"
         )
     check_stra(cfg)
-    pretrained = cfg.model.pretrained and not ours
+    replaced = replaces_weights(cfg)
+    pretrained = cfg.model.pretrained and not ours and not replaced
     loss = "softmax" if cfg.loss.name in MARGINS else cfg.loss.name
     with host_call(f"model.name {name}", "choose another model, or model.pretrained False"):
         try:
@@ -53,7 +56,7 @@ def build_model(cfg: CfgNode, num_classes: int) -> nn.Module:
                 f"model.name: {name}: torchreid cannot download its ImageNet weights ({error}); set "
                 "model.pretrained False, or model.load_weights PATH with it"
             ) from error
-    if ours and (cfg.model.pretrained or cfg.stra.pretrained_path):
+    if ours and (cfg.model.pretrained or cfg.stra.pretrained_path) and not replaced:
         source = cfg.stra.pretrained_path or True
         print_report(load_imagenet(model, name, source, cfg.stra.pretrained_last_stage).summary())
     if cfg.loss.name in MARGINS:
@@ -61,6 +64,12 @@ def build_model(cfg: CfgNode, num_classes: int) -> nn.Module:
     check_layers(cfg, model)
     note_normalisation(cfg)
     return model
+
+
+def replaces_weights(cfg: CfgNode) -> bool:
+    """Whether a checkpoint gives all weights, in a run that is resumed and in a test of a file."""
+    tested = cfg.test.evaluate and cfg.model.load_weights and not cfg.model.partial_weights
+    return bool(cfg.model.resume or tested)
 
 
 def check_stra(cfg: CfgNode) -> None:

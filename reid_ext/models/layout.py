@@ -27,6 +27,8 @@ def evaluate_channels_last(model: nn.Module) -> None:
 
 
 def _lay_out(model: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    if not arguments:  # given by name, which hooks do not see
+        return None
     images, *others = arguments
     if model.training or images.device.type != "cpu" or torch.compiler.is_compiling():
         return None

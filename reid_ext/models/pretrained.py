@@ -61,6 +61,9 @@ def from_torchvision_mobilenet(weights: Mapping[str, Tensor]) -> dict[str, Tenso
 
     torchreid's first block has a 1x1 convolution that torchvision's lacks: it becomes the identity (its input and
     output are both clipped to [0, 6]), so the network computes what torchvision's does.
+
+    Raises:
+        KpstraError: a name that is not torchvision's.
     """
     renamed = {}
     for key, value in weights.items():
@@ -68,10 +71,15 @@ def from_torchvision_mobilenet(weights: Mapping[str, Tensor]) -> dict[str, Tenso
         if match is None:
             continue
         index, rest = int(match[1]), match[2]
-        if index == 0 or index > len(MOBILENET_BLOCKS):
-            layer, part = ("conv1" if index == 0 else "conv9"), _conv_block(rest)
-        else:
-            layer, part = MOBILENET_BLOCKS[index - 1], _bottleneck(rest, expanded=index > 1)
+        try:
+            if index == 0 or index > len(MOBILENET_BLOCKS):
+                layer, part = ("conv1" if index == 0 else "conv9"), _conv_block(rest)
+            else:
+                layer, part = MOBILENET_BLOCKS[index - 1], _bottleneck(rest, expanded=index > 1)
+        except (ValueError, IndexError) as error:
+            raise KpstraError(
+                f"{key}: no name of torchvision's or torchreid's MobileNetV2; give a file of theirs"
+            ) from error
         renamed[f"{layer}.{part}"] = value
     channels = renamed["conv1.conv.weight"].shape[0]
     renamed["conv2.0.conv1.conv.weight"] = torch.eye(channels)[:, :, None, None]
@@ -92,7 +100,13 @@ def _bottleneck(rest: str, expanded: bool) -> str:
 
 
 def _published(name: str) -> tuple[dict[str, Tensor], str]:
-    if name.startswith(("mobilenetv2_x1_4", "fer_")):
+    if name.startswith("mobilenetv2_x1_4"):
+        raise KpstraError(
+            f"{name}: its ImageNet weights cannot be downloaded by a program; torchreid links them in "
+            "torchreid/models/mobilenetv2.py: set stra.pretrained_path (pretrained=PATH) to that file, or "
+            "model.pretrained False to train from scratch"
+        )
+    if name.startswith("fer_"):
         raise KpstraError(
             f"{name}: nobody publishes ImageNet weights of it; set stra.pretrained_path (pretrained=PATH) to a "
             "local file, or model.pretrained False to train from scratch"

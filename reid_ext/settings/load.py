@@ -173,6 +173,8 @@ def _out_of_range(key: str, items: list) -> str | None:
         return "three numbers: red, green, blue"
     if key in NOT_NEGATIVE and min(items) < 0:
         return "0 or more"
+    if key == "data.affine.scale" and (len(items) != 2 or items[0] > items[1]):
+        return "two numbers, the smaller one first"
     if key in POSITIVE and min(items) <= 0:
         return "more than 0"
     if key in BELOW_ONE and not 0 <= min(items) <= max(items) < 1:
@@ -181,8 +183,6 @@ def _out_of_range(key: str, items: list) -> str | None:
         return "0 to 1"
     if key in AT_MOST and max(items) > AT_MOST[key]:
         return f"at most {AT_MOST[key]}"
-    if key == "data.affine.scale" and (len(items) != 2 or items[0] > items[1]):
-        return "two numbers, the smaller one first"
     return None
 
 

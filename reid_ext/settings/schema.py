@@ -173,6 +173,7 @@ AT_LEAST_ONE = (
 NOT_NEGATIVE = (
     "stra.weight_d",
     "data.workers",
+    "data.split_id",
     "train.lr",
     "train.weight_decay",
     "train.start_epoch",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -50,15 +51,19 @@ class CheckpointedEngine(FedEngine, WatchedEngine):
     _begun: float | None = None  # when run() was called
     _test_only = False
 
-    def run(self, save_dir: str = "log", save_freq: int = 1, **kwargs) -> None:
+    def run(self, save_dir: str = "log", *args, save_freq: int = 1, **kwargs) -> None:
         """Run the host's training and evaluation; checkpoints go to ``save_dir/model/model.pth.tar-<epoch>``.
 
-        ``save_freq`` is the number of epochs between two of them; the last epoch's is always written.
+        Args:
+            save_dir: the run's folder.
+            args, kwargs: the host's, in its order: ``max_epoch`` comes next.
+            save_freq: the number of epochs between two checkpoints; the last epoch's is always written.
         """
+        given = inspect.signature(super().run).bind(save_dir, *args, **kwargs).arguments
         self.save_dir, self.save_freq, self._begun = save_dir, save_freq, time.monotonic()
-        self._test_only = kwargs.get("test_only", False)
+        self._test_only = given.get("test_only", False)
         try:
-            super().run(save_dir=save_dir, **kwargs)
+            super().run(save_dir, *args, **kwargs)
         finally:
             if self.writer is not None:  # the host closes it only where all went well; the last scalars would be lost
                 self.writer.close()

@@ -19,7 +19,7 @@ from ..data.datasets import check_datasets
 from ..data.manager import build_datamanager
 from ..host import torchreid
 from ..host_errors import host_call
-from ..models.build import build_model, built_with
+from ..models.build import build_model, built_with, replaces_weights
 from ..models.feed import complexity, takes_keypoints
 from ..settings.load import engine_run_kwargs, optimizer_kwargs, scheduler_kwargs
 from .checkpoints import load_checkpoint
@@ -64,7 +64,9 @@ def run(cfg: CfgNode, resume: bool = False) -> None:
         return
     check_datasets(cfg)
     weights = {f"model.{key}": cfg.model[key] for key in ("load_weights", "resume")}
-    for key, path in {**weights, "stra.pretrained_path": cfg.stra.pretrained_path}.items():
+    if not replaces_weights(cfg):
+        weights["stra.pretrained_path"] = cfg.stra.pretrained_path
+    for key, path in weights.items():
         try:
             if path:
                 load_checkpoint(path)
@@ -174,7 +176,7 @@ def check_evaluated_weights(cfg: CfgNode) -> None:
                 "test.evaluate: True: there are no weights to test; set model.load_weights PATH (or "
                 "model.partial_weights True to test what chance has given)"
             )
-        print("Note: no model.load_weights: the test is of ImageNet's weights")
+        print("Note: no model.load_weights: the test is of ImageNet's weights, and of random ones where they have none")
 
 
 def check_keypoints(cfg: CfgNode) -> None:

@@ -136,6 +136,14 @@ def keypoint_extractor(tmp_path):
     return FeatureExtractor(keypoint_network.NAME, path, (64, 32), device="cpu")
 
 
+def test_what_a_network_with_keypoints_costs_is_told(tmp_path, capsys):
+    """The host's own count gives it none."""
+    keypoint_network.register()
+    torch.save({"state_dict": TinyKeypoints(1).state_dict()}, tmp_path / "k.pth")
+    FeatureExtractor(keypoint_network.NAME, tmp_path / "k.pth", (64, 32), device="cpu", verbose=True)
+    assert "- params: " in capsys.readouterr().out
+
+
 def test_keypoints_go_with_their_images(keypoint_extractor):
     """In pixels of each image: they are moved by the resize, absent ones stay zero."""
     chance = np.random.default_rng(0)

@@ -92,7 +92,7 @@ def test_standard_output_is_given_back(market_root, tmp_path):
         (["model.resume", "/nonexistent"], "/nonexistent: no such checkpoint file"),
         (["train.batch_size", "500"], "train.batch_size: 500"),
         (["train.fixbase_epoch", "2", "train.open_layers", "['layer4']"], "train.open_layers"),
-        (["model.name", "mobilenetv2_x1_4_stra", "model.pretrained", "True"], "nobody publishes ImageNet weights"),
+        (["model.name", "mobilenetv2_x1_4_stra", "model.pretrained", "True"], "cannot be downloaded by a program"),
         (["stra.pretrained_path", "/nonexistent.pth"], "/nonexistent.pth: no such checkpoint file"),
         (["test.evaluate", "True", "--resume"], "--resume goes on with a training; leave one of them out"),
     ],

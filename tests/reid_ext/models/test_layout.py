@@ -88,3 +88,11 @@ def test_torchreids_test(market_root, tmp_path, layouts):
     assert main(arguments(market_root, tmp_path, "test.evaluate", "True", "model.partial_weights", "True")) == 0
     counted, *tested = layouts
     assert not counted and tested and all(tested)
+
+
+def test_images_may_be_given_by_name():
+    images = torch.rand(2, 3, *SIZE)
+    model = build(NAME, images)
+    evaluate_channels_last(model)
+    with torch.no_grad():
+        assert within_rounding(model(x=images), model(images))

@@ -88,8 +88,14 @@ def test_offline_says_what_to_do(monkeypatch):
         load_imagenet(StRAResNet(10, "softmax"), "resnet50_stra")
 
 
-def test_the_wide_mobilenet_has_no_published_weights():
-    with pytest.raises(KpstraError, match="nobody publishes"):
+def test_names_of_another_mobilenet_are_refused():
+    """As in widely used files with flat indices."""
+    with pytest.raises(KpstraError, match=r"features\.1\.conv\.0\.weight: no name of torchvision's or torchreid's"):
+        from_torchvision_mobilenet({"features.0.0.weight": torch.ones(1), "features.1.conv.0.weight": torch.ones(1)})
+
+
+def test_the_wide_mobilenet_s_weights_are_named():
+    with pytest.raises(KpstraError, match="cannot be downloaded by a program; torchreid links them"):
         load_imagenet(StRAMobileNetV2(10, "softmax", 1.4), "mobilenetv2_x1_4_stra")
 
 

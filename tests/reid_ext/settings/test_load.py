@@ -11,7 +11,7 @@ from plugins.benchmarks.leaderboard import read_table
 from plugins.common.settings import flatten, read_yaml
 from plugins.errors import KpstraError
 from reid_ext.host import torchreid
-from reid_ext.models.build import check_stra, note_normalisation
+from reid_ext.models.build import build_model, check_stra, note_normalisation
 from reid_ext.models.factory import MODAL, input_of, with_joints
 from reid_ext.models.transformers import TRANSFORMERS, KPRPETransformer
 from reid_ext.settings import load as config
@@ -294,3 +294,25 @@ def test_the_rate_of_the_expressions_recipe_is_the_published_one():
         expected = 0.01 * 0.9 ** ((epoch - 80) // 5 if epoch > 80 else 0)
         assert optimizer.param_groups[0]["lr"] == pytest.approx(expected, rel=1e-9)
         scheduler.step()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("data.affine.scale", "[]", "two numbers, the smaller one first"),
+        ("data.split_id", "-1", "0 or more"),  # torchreid would take the last split
+    ],
+)
+def test_values_that_the_host_would_take_otherwise(key, value, said):
+    with pytest.raises(KpstraError, match=rf"{key}: .*: expected {said}"):
+        load_config(opts=[key, value])
+
+
+def test_a_checkpoint_that_replaces_all_weights_needs_none_of_imagenet_s():
+    """In a test and in a resumed run; a wide MobileNetV2's cannot be had by a program."""
+    wide = ["model.name", "mobilenetv2_x1_4_stra", "model.pretrained", "True", "data.height", "64", "data.width", "32"]
+    for opts in (["test.evaluate", "True", "model.load_weights", "x.pth"], ["model.resume", "x.pth"]):
+        build_model(load_config(opts=[*wide, *opts]), 3)
+    for opts in ([], ["test.evaluate", "True", "model.load_weights", "x.pth", "model.partial_weights", "True"]):
+        with pytest.raises(KpstraError, match="cannot be downloaded by a program"):
+            build_model(load_config(opts=[*wide, *opts]), 3)

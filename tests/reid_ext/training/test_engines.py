@@ -97,3 +97,18 @@ def test_checkpoints_come_at_their_epochs_and_at_the_last(monkeypatch):
     for engine.epoch in range(5):
         engine.train()
     assert saved == [2, 4, 5]
+
+
+def test_run_takes_the_hosts_arguments_in_its_order(monkeypatch):
+    """As a script of torchreid's gives them; what is between two checkpoints is given by name."""
+    found = {}
+
+    def run(self, save_dir="log", max_epoch=0, start_epoch=0, test_only=False):
+        found.update(save_dir=save_dir, max_epoch=max_epoch)
+
+    monkeypatch.setattr(torchreid.engine.Engine, "run", run)
+    engine = engine_for(StRASoftmaxEngine, build())
+    engine.run("folder", 60, save_freq=5)
+    assert found == {"save_dir": "folder", "max_epoch": 60} and engine.save_freq == 5 and not engine._test_only
+    engine.run("folder", 60, 0, True)
+    assert engine._test_only
