@@ -7,6 +7,7 @@ import pytest
 
 from opengait_ext.__main__ import main
 from opengait_ext.commands.demo import demo
+from opengait_ext.data.prepare.report import LEFT_OVER
 from plugins.errors import KpstraError
 
 SHORT = ("trainer_cfg.sampler.frames_num_fixed=2", "trainer_cfg.sampler.frames_skip_num=1")
@@ -22,11 +23,17 @@ def test_the_last_iteration_of_the_settings_given_is_tested(tmp_path, monkeypatc
             raise KpstraError("enough")
 
     monkeypatch.setattr("opengait_ext.training.launch.launch", launch)
-    monkeypatch.setattr("opengait_ext.data.prepare.prepare", lambda *_: None)
+    monkeypatch.setattr("opengait_ext.data.prepare.prepare", lambda *_: {})
     monkeypatch.setattr("opengait_ext.commands.demo.fitting", lambda *_: [])
     with pytest.raises(KpstraError, match="enough"):
         demo(tmp_path, tmp_path, "embedded", "cpu", ["trainer_cfg.total_iter=100"])
     assert runs == [("train", 0), ("test", 100)]
+
+
+def test_recordings_are_not_mixed_with_those_of_an_earlier_demo(tmp_path, monkeypatch):
+    monkeypatch.setattr("opengait_ext.data.prepare.prepare", lambda *_: {LEFT_OVER: ["0001/a/b"]})
+    with pytest.raises(KpstraError, match="holds other recordings too; give another --output"):
+        demo(tmp_path, tmp_path, "embedded", "cpu")
 
 
 @pytest.mark.slow
