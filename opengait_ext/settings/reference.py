@@ -15,7 +15,7 @@ from plugins.kprpe.config import MODES, KPRPEConfig
 from plugins.kprpe.position.buckets import DISTANCES
 from plugins.kprpe.position.rotary import ROTARY
 from plugins.kprpe.position.table import FORMULATIONS, KEYPOINTS
-from plugins.kprpe.position.windows import GRIDS
+from plugins.kprpe.position.window_queries import GRIDS
 
 from ..data.joint_transform.steps import STEPS
 from ..host.find import EMBEDDED

@@ -10,7 +10,7 @@ from ..errors import KpstraError, nearest, one_of
 from .position.buckets import DISTANCES
 from .position.rotary import ROTARY
 from .position.table import FORMULATIONS, KEYPOINTS
-from .position.windows import GRIDS, default_grid
+from .position.window_queries import GRIDS, default_grid
 
 MODES = ("replace", "add")
 

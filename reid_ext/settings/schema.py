@@ -9,7 +9,7 @@ from plugins.kprpe.config import MODES
 from plugins.kprpe.position.buckets import DISTANCES
 from plugins.kprpe.position.rotary import ROTARY
 from plugins.kprpe.position.table import FORMULATIONS, KEYPOINTS
-from plugins.kprpe.position.windows import GRIDS
+from plugins.kprpe.position.window_queries import GRIDS
 from plugins.stra.mode import GATES
 
 from ..data.affine import NAME as AFFINE

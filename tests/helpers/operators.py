@@ -14,12 +14,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from plugins.kprpe.attention import partition
-from plugins.kprpe.position import separable, windows
+from plugins.kprpe.position import separable, window_queries
 
 aten = torch.ops.aten
 READS = {aten._local_scalar_dense, aten.item, aten.is_nonzero, aten.nonzero, aten.masked_select, aten.equal}
 STARTS_NOTHING = {aten.empty, aten.empty_like, aten.new_empty, aten.detach, aten._unsafe_view, torch.ops.prim.device}
-REMEMBERED = [partition._windows_of, separable.selectors, separable.weighted_selectors, *windows._known.values()]
+REMEMBERED = [partition._windows_of, separable.selectors, separable.weighted_selectors, *window_queries._known.values()]
 
 
 class Operators(TorchDispatchMode):

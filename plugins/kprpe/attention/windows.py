@@ -7,8 +7,8 @@ import math
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..position.compact import expand_to_windows, places_of
 from ..position.rotary import Rotation, rotate
-from ..position.windows import expand_to_windows, places_of
 from .dense import stays_fused, weigh
 
 MAX_LOGIT_SCALE = math.log(100.0)  # Swin V2 (CVPR 2022), section 3.2: tau is at least 0.01

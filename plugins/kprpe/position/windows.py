@@ -3,60 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ...errors import KpstraError, one_of
 from . import direct
-from .buckets import buckets_on_cpu, relative_buckets
+from .buckets import relative_buckets
+from .compact import expand_to_windows
 from .direct import Joints
 from .expansion import monomials
-from .global_grid import patch_centres
 from .lookup import add_into, lookup, lookup_features, lookup_queries
-from .partition import effective_window, window_partition
+from .partition import effective_window
 from .rotary import Rotation, rotation
 from .table import Factors, KeypointTable
-
-GRIDS = ("window", "image")
-
-
-def default_grid(formulation: str, rotary: str = "none") -> str:
-    """Return ``image`` for the forms that relate a query to the joints, ``window`` (the paper) for the others."""
-    return "image" if formulation in ("second_order", "nonlinear") or rotary != "none" else "window"
-
-
-def places_of(compact: Tensor, windows: int) -> int:
-    """Return how many windows belong to one frame of a compact bias (F, S, heads, n, n).
-
-    Raises:
-        KpstraError: the windows are not those of F frames.
-    """
-    frames, places = compact.shape[:2]
-    if not windows:  # an empty batch
-        return places
-    if not frames or windows % (frames * places):
-        raise KpstraError(
-            f"KP-RPE: keypoints of {frames} frames do not fit {windows} windows: "
-            "set the keypoints of the very images that the network is given"
-        )
-    return places if places > 1 else windows // frames
-
-
-def expand_to_windows(compact: Tensor, windows: int) -> Tensor:
-    """Lay a compact bias (F, S, heads, n, n), F and S possibly 1, out over all windows: (windows, heads, n, n).
-
-    A bias that all windows share comes as (1, heads, n, n).
-
-    Raises:
-        KpstraError: the windows are not those of F frames.
-    """
-    if compact.shape[:2] == (1, 1):
-        return compact[0]
-    places = places_of(compact, windows)
-    return compact.expand(windows // places, places, -1, -1, -1).flatten(0, 1)
+from .window_queries import GRIDS, buckets_of, default_grid, frames_of_windows, query_grid, remembered
 
 
 class WindowedKeypointRPE(KeypointTable):
@@ -170,7 +132,7 @@ class WindowedKeypointRPE(KeypointTable):
         bias = self.cached(key, weights, lambda: self._static(layer, centres, valid, index)).unsqueeze(0)
         image = factors.layer(layer)
         if image is not None:
-            image = self._frames_of_windows(image, window[0], shift[0], frames)
+            image = self._by_window(image, window, shift, frames)
             changed = self._nonlinear if self.nonlinear else self._polynomial
             bias = add_into(changed(image, centres, valid, index, layer), bias)
         return bias.expand(-1, -1, self.num_heads, -1, -1)
@@ -198,7 +160,7 @@ class WindowedKeypointRPE(KeypointTable):
         places = self._query_grid(window, shift, feature_size)[0].unsqueeze(0)  # 1, windows, n, 2
         if self.rotary == "body":
             linear, moved = (
-                self._frames_of_windows(t, window[0], shift[0], frames) for t in self.frames(keypoints, confidence)
+                self._by_window(t, window, shift, frames) for t in self.frames(keypoints, confidence)
             )  # F, t, 2, 2 and F, t, 2
             by_frame = places.to(linear.dtype).unflatten(2, (linear.shape[1], -1))  # 1, windows, t, places, 2
             places = by_frame @ linear.transpose(2, 3).unsqueeze(1) + moved[:, None, :, None]
@@ -222,7 +184,7 @@ class WindowedKeypointRPE(KeypointTable):
         centres, valid = self._query_grid(window, shift, feature_size)
 
         def terms() -> Tensor:
-            seen = (None if t is None else self._frames_of_windows(t, window[0], shift[0], frames) for t in joints[:2])
+            seen = (None if t is None else self._by_window(t, window, shift, frames) for t in joints[:2])
             by_frame = centres.unflatten(1, (window[0] if self.over_time else 1, -1))  # windows, t, places, 2
             offsets = direct.offsets(self, *seen, by_frame)
             return offsets if self.nonlinear else direct.with_one(offsets, valid)
@@ -267,72 +229,25 @@ class WindowedKeypointRPE(KeypointTable):
             static = static * valid.to(static.dtype)[:, None, :, None]
         return lookup_queries(static, index)  # windows, heads, n, n
 
-    def _frames_of_windows(self, values: Tensor, time: int, shift: int, frames: int) -> Tensor:
+    def _by_window(self, values: Tensor, window: tuple, shift: tuple, frames: int) -> Tensor:
         """Cut values (B * T, ...) of frames into windows over time, (B * T', t, ...); t = 1 in the plane."""
-        if not self.over_time:
-            return values.unsqueeze(1)
-        values = values.unflatten(0, (-1, frames))
-        values = torch.cat((values, values.new_zeros(values.shape[0], -frames % time, *values.shape[2:])), dim=1)
-        return torch.roll(values, -shift, dims=1).unflatten(1, (-1, time)).flatten(0, 1)
+        return frames_of_windows(values, window[0], shift[0], frames) if self.over_time else values.unsqueeze(1)
 
     def _query_grid(self, window: tuple, shift: tuple, feature_size: tuple) -> tuple[Tensor, Tensor | None]:
         """Return M of every window's queries (windows, n, 2), and which queries are real where some are padding."""
         roll = (shift, self.roll_first) if self.grid == "image" else ((0, 0, 0), False)
-        return _remembered(query_grid)(self.grid, window, *roll, feature_size, self.index.device)
+        return remembered(query_grid)(self.grid, window, *roll, feature_size, self.index.device)
 
     def _index(self, window: tuple) -> Tensor:
         if window == self.window_size:
             return self.index
         time = window[0] if self.over_time else None
-        return _remembered(_buckets_on)(window[1:], self.distance, self.ratio, time, self.index.device)
+        return remembered(buckets_of)(window[1:], self.distance, self.ratio, time, self.index.device)
 
     def _effective(self, layer: int, frames: int, feature_size: tuple) -> tuple[tuple, tuple]:
         if self.roll_first:
             return self.window_size, self.shifts[layer]
         return effective_window((frames, *feature_size), self.window_size, self.shifts[layer], self.shrink)
-
-
-def query_grid(
-    grid: str,
-    window: tuple[int, ...],
-    shift: tuple[int, ...],
-    roll_first: bool,
-    feature_size: tuple[int, int],
-    device: torch.device,
-) -> tuple[Tensor, Tensor | None]:
-    """Return M of every window's queries (windows, n, 2), and which are real (windows, n) where some are padding."""
-    time, *plane = window
-    if grid == "window":
-        return patch_centres(*plane).repeat(time, 1).unsqueeze(0).to(device), None
-    centres = patch_centres(*feature_size).view(*feature_size, 2).to(device)
-    cut = (1, *plane), (0, *shift[1:]), roll_first
-    centres = window_partition(centres[None, None], *cut).repeat(1, time, 1)
-    if not any(-size % w for size, w in zip(feature_size, plane, strict=True)):
-        return centres, None
-    real = window_partition(torch.ones(1, 1, *feature_size, 1, device=device), *cut)
-    return centres, real.squeeze(-1).repeat(1, time)
-
-
-def _buckets_on(plane: tuple[int, int], distance: str, ratio: float, time: int | None, device: torch.device) -> Tensor:
-    return buckets_on_cpu(*plane, distance, ratio, time)[0].to(device)
-
-
-_known = {function: lru_cache(maxsize=256)(function) for function in (query_grid, _buckets_on)}
-
-
-def _remembered(function: Callable) -> Callable:
-    """Return a function that remembers its results on the device, where a copy would wait for it.
-
-    Compilers and exporters, to which sizes are symbols, get the function itself.
-    """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return function
-
-    def remembering(*arguments):
-        with torch.inference_mode(False), torch.device("cpu"):  # whatever the default device: what is kept serves all
-            return _known[function](*arguments)
-
-    return remembering
 
 
 def _cat(parts: list[Tensor]) -> Tensor:

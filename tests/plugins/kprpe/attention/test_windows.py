@@ -8,7 +8,7 @@ from plugins.errors import KpstraError
 from plugins.kprpe.attention.dense import attend
 from plugins.kprpe.attention.partition import padded_length, window_partition, window_reverse, windows_of
 from plugins.kprpe.attention.windows import attend_windows
-from plugins.kprpe.position.windows import expand_to_windows
+from plugins.kprpe.position.compact import expand_to_windows
 
 CASES = [((2, 6, 10), (1, 3, 5), (0, 1, 2)), ((3, 6, 4), (3, 3, 2), (1, 1, 1)), ((4, 4, 4), (2, 2, 2), (0, 0, 0))]
 
