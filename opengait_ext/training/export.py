@@ -32,13 +32,14 @@ class Embeddings(nn.Module):
         return self.model((modalities, labels, types, views, lengths))["inference_feat"]["embeddings"]
 
 
-def example(model: nn.Module, sequences: int, frames: int) -> dict[str, Tensor]:
+def example(model: nn.Module, sequences: int, frames: int, size: tuple[int, int] = SIZE) -> dict[str, Tensor]:
     """Return random inputs by name."""
+    height, width = size
     chance = torch.Generator().manual_seed(sequences)
-    inputs = {"silhouettes": torch.rand(sequences, frames, *SIZE, generator=chance)}
+    inputs = {"silhouettes": torch.rand(sequences, frames, height, width, generator=chance)}
     if hasattr(model, "num_keypoints"):
         joints = torch.rand(sequences, frames, model.num_keypoints, 3, generator=chance)
-        inputs["keypoints"] = joints * torch.tensor([SIZE[1] - 1.0, SIZE[0] - 1.0, 1.0])
+        inputs["keypoints"] = joints * torch.tensor([width - 1.0, height - 1.0, 1.0])
     return inputs
 
 
@@ -49,6 +50,7 @@ def export(
     host: str = "embedded",
     frames: int | None = None,
     overrides: Sequence[str] = (),
+    size: tuple[int, int] = SIZE,
 ) -> float:
     """Write the ONNX file and return the largest difference of its outputs, as a share of the largest.
 
@@ -60,15 +62,18 @@ def export(
             frames.
         frames: of all sequences; ``None`` for any number.
         overrides: ``section.key=value`` pairs.
+        size: height and width of the silhouettes after the cut, in pixels, that the network was trained on.
 
     Raises:
         KpstraError: any mistake in the settings or the checkpoint, or a network that cannot be exported.
     """
+    if min(size) < 1:
+        raise KpstraError(f"--size {size[0]} {size[1]}: expected height and width in pixels, each 1 or more")
     if frames is not None and frames < 1:
         raise KpstraError(f"--frames {frames}: expected 1 or more")
     with session(host, "cpu") as (found, device), quiet(found):
         model = restore(found, device, config, checkpoint, overrides)
     lengths = FRAMES if frames is None else [frames] * len(BATCHES)
-    first, *others = (example(model, *size) for size in zip(BATCHES, lengths, strict=True))
+    first, *others = (example(model, *counts, size) for counts in zip(BATCHES, lengths, strict=True))
     free = ("batch", "frames") if frames is None else ("batch",)
     return export_onnx(Embeddings(model), first, others, free, "embeddings", output)

@@ -16,6 +16,7 @@ from opengait_ext.__main__ import main
 from opengait_ext.training.export import Embeddings, example
 
 config, folder, *options = sys.argv[1:]
+size = (128, 88) if "--size" in options else (64, 44)
 with host_models("cpu") as build:
     model = build(config).eval()
     with torch.no_grad():
@@ -27,8 +28,8 @@ assert main(["export", "--cfgs", config, *files, *options]) == 0
 session = onnxruntime.InferenceSession(f"{folder}/x.onnx")
 names = [one.name for one in session.get_inputs()]
 print(names, [one.shape for one in session.get_inputs()], [one.name for one in session.get_outputs()])
-for sequences, frames in ((1, 4), (4, 4)) if options else ((1, 8), (4, 2)):
-    given = example(model, sequences, frames)
+for sequences, frames in ((1, 4), (4, 4)) if "--frames" in options else ((1, 8), (4, 2)):
+    given = example(model, sequences, frames, size)
     assert list(given) == names
     with torch.no_grad():
         wanted = Embeddings(model)(*given.values()).numpy()
@@ -60,6 +61,14 @@ def test_windows_over_time_have_a_fixed_number_of_frames(tmp_path, tmp_path_fact
     text = resolve_config("opengait/pets_swingait2d_kprpe").read_text()
     config.write_text(text.replace("model: SwinGait2DKPRPE", "model: SwinGait3DKPRPE").replace("mode: 2d", "mode: p3d"))
     assert "['batch', 4, 64, 44]" in exported(tmp_path, config, "--frames", "4")
+
+
+@pytest.mark.slow
+def test_silhouettes_of_another_size(tmp_path, tmp_path_factory):
+    config = tmp_path_factory.mktemp("config") / "x.yaml"
+    text = resolve_config("opengait/walkers_deepgaitv2_kprpe").read_text()
+    config.write_text(text.replace("kprpe:", "kprpe:\n    feature_size: [32, 22]"))
+    assert "['batch', 'frames', 128, 88]" in exported(tmp_path, config, "--size", "128", "88")
 
 
 def test_mistakes(tmp_path):
