@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from plugins.benchmarks.gpu.tables import add_gpu_options, run_tables
-from plugins.benchmarks.speed.report import add_report_options, at_least, present
+from plugins.benchmarks.speed.report import add_report_options, at_least, present, writable
 from plugins.common.arguments import Parser
 from plugins.common.budget import Budget
 
@@ -45,7 +45,7 @@ def add_arguments(parser: Parser) -> None:
         choices=("kept", "system"),
         help="keep freed memory, as runs on a CPU do, or let the C library return it",
     )
-    scaling.add_argument("--plot", type=Path, metavar="FILE.png", help="also draw the curves there")
+    scaling.add_argument("--plot", type=writable, metavar="FILE.png", help="also draw the curves there")
     add_report_options(scaling)
 
     swingait = commands.add_parser("swingait", help="what KP-RPE adds; our transformer over OpenGait's")
@@ -100,9 +100,9 @@ def run(args: argparse.Namespace) -> None:
         results = benchmark.run(args.host, args.size, args.repeats)
     else:
         results = benchmark.run(args.sequences, args.workers, args.host, args.scratch)
+    present(results, benchmark.table(results), args.json, opencv=cv2.__version__, repeats=args.repeats)
     if args.what == "scaling" and args.plot:
         from ..benchmarks.speed.plot import plot
 
         plot(results, args.plot)
         print(f"plot: {args.plot}")
-    present(results, benchmark.table(results), args.json, opencv=cv2.__version__, repeats=args.repeats)

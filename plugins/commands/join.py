@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     figure = Figure(figsize=(INCHES * sum(widths) * 1.02, INCHES * 1.06), dpi=dpi, layout="constrained")
     panels = figure.subplots(1, len(images), width_ratios=widths, squeeze=False)[0]
     for panel, image, title in zip(panels, images, args.titles or [""] * len(images), strict=True):
-        panel.imshow(image)
+        panel.imshow(image, cmap="gray", vmin=0, vmax=1 if image.dtype.kind == "f" else 255)
         panel.set_axis_off()
         panel.set_title(title, fontsize=9)
     with atomic_write(args.output) as file:

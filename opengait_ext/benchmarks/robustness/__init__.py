@@ -28,4 +28,10 @@ stays. Missing joints get score 0 and a place interpolated over time, as in ``pr
 
 from plugins.benchmarks.robustness.cli import Words
 
-WORDS = Words("probes", "sequences", "the frame's height", "the frames in which a joint is missing")
+WORDS = Words(
+    "probes",
+    "sequences",
+    "the frame's height",
+    "the frames in which a joint is missing",
+    {"joint-dropout": "% of each joint's frames"},
+)

@@ -40,19 +40,26 @@ def disturb(
         return silhouettes, None
     rng = np.random.default_rng(draw_number(seed, name, "joints"))
     shifts, places = rng.standard_normal((*joints.shape[:2], 2)), rng.random(joints.shape[1])
+    up = rng.random(joints.shape[1])
     height, width = silhouettes.shape[1:]
     if what.joint_noise:
         joints = joints.copy()
         joints[..., :2] += (what.joint_noise * height * shifts).astype(joints.dtype)
     if what.joint_dropout:
-        joints = drop_joints(joints, what.joint_dropout, places, (height, width))
+        joints = drop_joints(joints, what.joint_dropout, places, up, (height, width))
     return silhouettes, joints
 
 
-def drop_joints(joints: np.ndarray, share: float, places: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Take each joint (T, L, 3) from a stretch of ``share`` of the frames that begins at ``places`` (L,) in [0, 1)."""
+def drop_joints(
+    joints: np.ndarray, share: float, places: np.ndarray, up: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """Take each joint (T, L, 3) from a stretch of ``share`` of the frames that begins at ``places`` (L,) in [0, 1).
+
+    A share that is no whole number of frames is rounded up for the joints whose ``up`` (L,) in [0, 1) is below what is
+    left over: in the mean over joints and sequences it is ``share``, of a single frame as well.
+    """
     frames = np.arange(len(joints))[:, None]
-    missing = round(min(share, 1.0) * len(joints))
+    missing = np.floor(min(share, 1.0) * len(joints) + 1 - up - 1e-9)
     start = np.floor(places * (len(joints) - missing + 1))
     gone = (frames >= start) & (frames < start + missing)  # T, L
     return fill_absent(np.where(gone[..., None], np.float32([0, 0, 0]), joints), size)[0]

@@ -68,6 +68,13 @@ def read_page(folder: Path) -> dict[str, Any]:
     return content
 
 
+def parts_measured(folder: Path, setting: Mapping[str, str], table: str, whole: int) -> int:
+    """Return how many of a table's ``whole`` parts were measured in this setting; 0 where it had other parts."""
+    content = read_page(folder)
+    done, parts = content.get("parts", {}).get(table, (0, 0))
+    return done if content["setting"] == dict(setting) and parts == whole else 0
+
+
 def write_page(
     folder: Path,
     setting: Mapping[str, str],

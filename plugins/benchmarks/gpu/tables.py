@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...common.budget import Budget, add_budget
 from ..speed.report import at_least
-from .page import JSON, PAGE, card, write_page
+from .page import JSON, PAGE, card, parts_measured, write_page
 
 if TYPE_CHECKING:
     import torch
@@ -56,11 +56,16 @@ def run_tables(args: Namespace, tables: Mapping[str, Parts], budget: Budget | No
 
 
 def measure_table(folder: Path, setting: Mapping[str, str], name: str, parts: Sequence[Part], share: Budget) -> None:
-    """Measure one table's parts as far as its share of the time goes, writing the page after each."""
+    """Measure one table's parts as far as its share of the time goes, writing the page after each.
+
+    What an earlier run measured of it in the same setting stays until there is as much.
+    """
     rows: list[dict[str, Any]] = []
+    before = parts_measured(folder, setting, name, len(parts))
     for number, part in enumerate(parts, start=1):
         if not share.allows(name):
             break
         with share.timed(name):
             rows += part()
-        write_page(folder, setting, {name: rows}, {name: (number, len(parts))})
+        if number >= before:
+            write_page(folder, setting, {name: rows}, {name: (number, len(parts))})

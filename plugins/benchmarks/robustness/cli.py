@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ...common.arguments import Parser
 from ...common.files import atomic_write
 from ...errors import KpstraError
-from .disturbance import KINDS, Disturbance
+from .disturbance import KINDS, SHARES, Disturbance
 from .sweep import CheckpointRun, Point, numbered, points
 
 INTERRUPTED = "the same command goes on after the last point"
@@ -23,6 +23,7 @@ class Words(NamedTuple):
     tested: str  # what has the errors: sequences, crops
     height: str  # of what amounts are shares: the frame's height
     dropped: str  # of what drop-out is a share
+    units: Mapping[str, str]  # of kinds of error whose unit has another name here
 
 
 def add_checkpoints(parser: Parser) -> None:
@@ -131,12 +132,12 @@ def write(
     metrics = chosen_metrics(measured, options.metrics)
     found = curves(measured, labels, list(dict.fromkeys(options.errors)))
     about = _about(options, words, [list(names.values()).count(label) for label in labels])
-    lines = table(found, metrics)
+    lines = table(found, metrics, words.units)
     text = markdown(lines)
     with atomic_write(options.output / "robustness.md", "w") as stream:
         stream.write(f"{text}\n\n{about}\n")
     picture = options.output / "robustness.png"
-    plot(found, metrics, picture, about)
+    plot(found, metrics, picture, about, words.units)
     tested = {one.key: content["runs"][one.key] for one in runs}
     look = page(lines, about, picture, tested, content.get("made", []), words.tested)
     write_page(look, options.output / "robustness.html")
@@ -147,6 +148,8 @@ def write(
 
 def _about(options: argparse.Namespace, words: Words, trained: Sequence[int]) -> str:
     about = f"{words.queries}{'' if options.queries_only else ' and gallery'} misaligned; severity: standard deviation"
+    if shares := [error for error in SHARES if error in options.errors]:
+        about += f" (of {' and '.join(shares)} the share itself)"
     if options.joint_noise or options.joint_dropout:
         about += f"; joints with {options.joint_noise:g} noise and {options.joint_dropout:g} drop-out at severity 1"
     draws, trainings = len(set(options.seeds)), sorted(set(trained))

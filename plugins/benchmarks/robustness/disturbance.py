@@ -19,10 +19,10 @@ class Kind(NamedTuple):
     unit: str
     factor: float  # severity 1 in this unit
 
-    def amount(self, severity: float) -> str:
-        """Return a severity in the error's own unit."""
-        number = f"{severity * self.factor:.3g}"
-        return number if self.unit == "severity" else f"{number} {self.unit}"
+    def amount(self, severity: float, unit: str | None = None) -> str:
+        """Return a severity in the error's own unit, or in a host's name for it."""
+        unit, number = unit or self.unit, f"{severity * self.factor:.3g}"
+        return number if unit == "severity" else f"{number} {unit}"
 
 
 MOVED = {"translation": STRONG.translation, "scale": STRONG.scale, "rotation": STRONG.rotation, "crop": 0.15}
@@ -36,6 +36,7 @@ KINDS = {
     "joint-noise": Kind({"joint_noise": 0.05}, "% of the height", 5.0),
     "joint-dropout": Kind({"joint_dropout": 0.5}, "% of the joints", 50.0),
 }
+SHARES = ("occlusion", "joint-dropout")  # severity is the share itself, of the others a standard deviation
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Disturbance:
     crop: float = 0.0  # share of the person's height or width
     occlusion: float = 0.0  # share of the person's box; no deviation but the value itself
     joint_noise: float = 0.0  # share of the frame's height
-    joint_dropout: float = 0.0  # share of the joints; no deviation but the value itself
+    joint_dropout: float = 0.0  # share of the joints, in gait of the frames of each; no deviation but the value itself
 
     @classmethod
     def of(cls, kind: str, severity: float, joint_noise: float = 0.0, joint_dropout: float = 0.0) -> Disturbance:

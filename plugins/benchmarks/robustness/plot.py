@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...common.files import atomic_write
@@ -13,7 +13,7 @@ COLOURS = ("#555555", "#c8501e", "#1f77b4", "#2e8b57", "#8e44ad", "#b8860b", "#d
 MARKERS = "osD^vPX*"
 
 
-def plot(curves: Sequence[Curve], metrics: Sequence[str], path: Path, about: str) -> None:
+def plot(curves: Sequence[Curve], metrics: Sequence[str], path: Path, about: str, units: Mapping[str, str]) -> None:
     """Draw a row of panels for each metric and write a PNG; bands are one standard deviation over the draws."""
     from matplotlib.figure import Figure
 
@@ -30,7 +30,7 @@ def plot(curves: Sequence[Curve], metrics: Sequence[str], path: Path, about: str
         row[0].set_ylabel(f"{metric}, %")
     for error, top, bottom in zip(errors, axes[0], axes[-1], strict=True):
         top.set_title(error, fontsize=11)
-        bottom.set_xlabel(KINDS[error].unit, fontsize=9)
+        bottom.set_xlabel(units.get(error, KINDS[error].unit), fontsize=9)
         bottom.set_xlim(0)
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper left", ncols=min(4, len(names)), frameon=False, fontsize=10)

@@ -54,9 +54,9 @@ def chosen_metrics(points: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -
     return list(wanted) or [name for name in USUAL if name in there] or there
 
 
-def table(found: Sequence[Curve], metrics: Sequence[str]) -> list[list[str]]:
+def table(found: Sequence[Curve], metrics: Sequence[str], units: Mapping[str, str] | None = None) -> list[list[str]]:
     """Return the curves as rows of text, headings first: a row for each error and severity, a column for each metric
-    and label."""
+    and label; ``units`` are the host's own names of kinds' units."""
     labels = list(dict.fromkeys(curve.label for curve in found))
     columns = [(metric, label) for metric in metrics for label in labels]
     lines = [["error", "severity", *(f"{metric}, {label}" for metric, label in columns)]]
@@ -64,7 +64,7 @@ def table(found: Sequence[Curve], metrics: Sequence[str]) -> list[list[str]]:
     rows = [("none", 0.0, "0", first.error)]
     for error in dict.fromkeys(curve.error for curve in found):
         severities = sorted({s for curve in found if curve.error == error for s in curve.values if s > 0})
-        rows += [(error, s, KINDS[error].amount(s), error) for s in severities]
+        rows += [(error, s, KINDS[error].amount(s, (units or {}).get(error)), error) for s in severities]
     for name, severity, text, error in rows:
         cells = []
         for metric, label in columns:

@@ -66,7 +66,7 @@ def displace(silhouettes: np.ndarray, keypoints: np.ndarray, errors: np.ndarray)
     import cv2
 
     matrices = similarities(errors, silhouettes.shape[1:])
-    images = np.empty_like(silhouettes)
+    images = np.empty(silhouettes.shape, silhouettes.dtype)
     for image, matrix, out in zip(silhouettes, matrices, images, strict=True):
         cv2.warpAffine(image, matrix, image.shape[::-1], dst=out, flags=cv2.INTER_LINEAR)
     joints = keypoints.copy()

@@ -22,4 +22,5 @@ of the crop is missing, as a pose network would not see it there: 0, 0 and score
 
 from plugins.benchmarks.robustness.cli import Words
 
-WORDS = Words("queries", "crops", "the crop's height", "the joints that are missing")
+UNITS = {"crop": "% of the crop", "occlusion": "% of the crop"}
+WORDS = Words("queries", "crops", "the crop's height", "the joints that are missing", UNITS)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib.image import imread, imsave
+from PIL import Image
 
 from plugins.__main__ import main
 
@@ -22,6 +23,16 @@ def test_left_to_right_in_full_colour(pictures):
     height, width = both.shape[:2]
     np.testing.assert_allclose(both[height * 3 // 5, width // 4], (1, 0, 0), atol=0.01)
     np.testing.assert_allclose(both[height * 3 // 5, width * 3 // 4], (0, 0, 1), atol=0.01)
+
+
+def test_grey_stays_grey(pictures):
+    imsave(pictures / "ramp.png", np.linspace(0.2, 0.6, 1600).reshape(40, 40), cmap="gray", vmin=0, vmax=1)
+    Image.open(pictures / "ramp.png").convert("L").save(pictures / "ramp.png")
+    assert main(["join", str(pictures / "ramp.png"), "--output", str(pictures / "one.png")]) == 0
+    shown = imread(pictures / "one.png")[..., :3]
+    np.testing.assert_array_equal(shown[..., 0], shown[..., 2])
+    height, width = shown.shape[:2]
+    assert shown[height * 3 // 5, width // 2, 0] == pytest.approx(0.42, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -88,12 +88,29 @@ def test_crop_of_nothing_and_of_an_empty_frame(walker):
 def test_a_missing_joint_gets_score_0_and_a_place_between(walker):
     joints = walker[1].copy()
     joints[..., 0] += np.arange(10)[:, None] * 2  # walks to the right
-    dropped = drop_joints(joints, 0.5, np.full(17, 0.35), (64, 64))
+    dropped = drop_joints(joints, 0.5, np.full(17, 0.35), np.linspace(0, 0.999, 17), (64, 64))
     gone = dropped[..., 2] == 0
     assert (gone.sum(0) == 5).all() and gone[2:7].all()
     np.testing.assert_allclose(dropped[2:7, 0, 0], np.interp(range(2, 7), [1, 7], joints[[1, 7], 0, 0]), atol=1e-4)
     np.testing.assert_array_equal(dropped[~gone], joints[~gone])
-    assert np.isfinite(drop_joints(joints, 5.0, np.zeros(17), (64, 64))).all()
+    assert np.isfinite(drop_joints(joints, 5.0, np.zeros(17), np.zeros(17), (64, 64))).all()
+
+
+def test_of_few_frames_the_share_of_joints_is_missing(walker):
+    """Half of one frame and of three: in the mean over joints."""
+    for frames in (1, 3):
+        joints = np.repeat(walker[1][:frames], 100, axis=1)
+        joints[..., 2] = 1
+        chance = np.random.default_rng(0).random((2, 1700))
+        gone = drop_joints(joints, 0.5, *chance, (64, 64))[..., 2] == 0
+        assert gone.mean() == pytest.approx(0.5, abs=0.04)
+
+
+def test_silhouettes_in_columns_are_as_good(walker):
+    what = Disturbance.of("translation", 1.0)
+    columns = np.asfortranarray(walker[0])
+    for a, b in zip(disturb(columns, walker[1], what, 0, NAME), disturb(*walker, what, 0, NAME), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_settings_may_follow_a_list():

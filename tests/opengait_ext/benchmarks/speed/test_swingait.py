@@ -103,6 +103,9 @@ def test_scaling_says_what_is_wrong(capsys):
     for options in (["--sizes", "smal"], ["--lengths", "1", "2"], ["--batches", "1", "2", "3"]):
         assert main(["bench", "scaling", *options]) == 2
         assert options[0] in capsys.readouterr().err
+    for option in ("--plot", "--json"):  # told before anything is measured
+        assert main(["bench", "scaling", option, "/dev/null/x.png"]) == 2
+        assert "/dev/null/x.png: cannot be written" in capsys.readouterr().err
 
 
 def test_straight_line():

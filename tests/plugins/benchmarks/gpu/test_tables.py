@@ -66,6 +66,19 @@ def test_what_one_does_not_need_is_for_the_next(tmp_path):
     assert measured(tmp_path, budget, **parts) == {"transformers": [1, 1], "attention": [10, 20]}
 
 
+def test_what_was_measured_stays_until_there_is_as_much(tmp_path):
+    clock = Clock()
+    measured(tmp_path, None, attention=clock.table(4, 10))
+    again = [lambda i=i: clock.measure(i + 10, 10) for i in range(4)]
+    assert measured(tmp_path, Budget(20, clock), attention=lambda device, repeats: again) == {"attention": [4, 4]}
+    rows = [row["network"] for row in json.loads((tmp_path / JSON).read_text())["tables"]["attention"]]
+    assert rows == ["part 0", "part 1", "part 2", "part 3"]
+    assert measured(tmp_path, Budget(50, clock), attention=lambda device, repeats: again) == {"attention": [4, 4]}
+    rows = [row["network"] for row in json.loads((tmp_path / JSON).read_text())["tables"]["attention"]]
+    assert rows == ["part 10", "part 11", "part 12", "part 13"]
+    assert measured(tmp_path, Budget(5, clock), attention=clock.table(3, 10)) == {"attention": [1, 3]}
+
+
 def test_nothing_is_begun_after_the_end(tmp_path):
     """The first part of a table is begun as long as there is time, however long it takes."""
     clock = Clock()

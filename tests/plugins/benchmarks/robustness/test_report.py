@@ -27,6 +27,7 @@ def test_points_and_table():
     assert text[2] == "| none | 0 | 50.00 | not measured |"
     assert text[4] == "| scale | 15 % of the size | 40.50 ± 0.71 | not measured |"
     assert text[6] == "| crop | 15 % of the person | 40.00 | not measured |" and len(text) == 7
+    assert table(found, ["mAP"], {"crop": "% of the crop"})[-1][1] == "15 % of the crop"
     assert chosen_metrics(rows, []) == ["Rank-1", "mAP"]
     with pytest.raises(KpstraError, match="--metrics mINP: not measured; there are: mAP, Rank-1"):
         chosen_metrics(rows, ["mINP"])
