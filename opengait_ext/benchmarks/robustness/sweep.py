@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from plugins.benchmarks.robustness import CheckpointRun, Disturbance, Point
-from plugins.benchmarks.robustness.store import digest
+from plugins.benchmarks.robustness.store import digest, digests
 from plugins.errors import KpstraError
 from plugins.keypoints.joints import JOINTS
 
@@ -117,6 +117,7 @@ def record(run: CheckpointRun, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "checkpoint": Path(run.checkpoint).name,
         "sha256": digest(run.checkpoint),
+        "files": digests(dataset_partition=data["dataset_partition"]),
         "model_cfg": settings["model_cfg"],
         "evaluator_cfg": evaluator,
         "data_cfg": data,

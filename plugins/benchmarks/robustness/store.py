@@ -31,11 +31,13 @@ class Store:
     def claim(self, label: str, record: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
         """Say what a label stands for; if it has stood for something else, raise :class:`KpstraError`.
 
-        Settings that are not in the file and have their ``defaults`` (by dotted key) are no difference.
+        Settings that are not in the file and have their ``defaults`` (by dotted key) are no difference, nor are digests
+        of ``files`` in one of an earlier version, which had none.
         """
+        digests = {f"files.{name}": value for name, value in record.get("files", {}).items()}
         begun = self.content["runs"].setdefault(label, dict(record))
         where, advice = f"{self.path}: run {label!r}", "give the same, or another --output"
-        require_same(begun, record, where, advice, defaults=defaults)
+        require_same(begun, record, where, advice, defaults={**defaults, **digests})
 
     def made_by(self, command: str, versions: Mapping[str, str]) -> None:
         """Note a command that adds points, and the versions it does so with; both are written with its first point."""
@@ -72,6 +74,15 @@ def read(path: Path) -> dict[str, Any]:
 def _is_point(point: Mapping[str, Any]) -> bool:
     numbers = [point["severity"], point["seed"], *point["metrics"].values()]
     return isinstance(point["error"], str) and all(isinstance(number, (int, float)) for number in numbers)
+
+
+def digests(**paths: str) -> dict[str, str]:
+    """Return the SHA-256 of each path that is a file, for the ``files`` of a record.
+
+    >>> digests(keypoints="")
+    {}
+    """
+    return {name: digest(path) for name, path in paths.items() if Path(path).is_file()}
 
 
 def digest(path: str | Path) -> str:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from yacs.config import CfgNode
 
 from plugins.benchmarks.robustness import CheckpointRun, Disturbance, Point
-from plugins.benchmarks.robustness.store import digest
+from plugins.benchmarks.robustness.store import digest, digests
 from plugins.errors import KpstraError
 
 from ...data.datasets import check_datasets
@@ -144,4 +144,9 @@ class OpenRun:
 
 def record(run: CheckpointRun, cfg: CfgNode) -> dict[str, Any]:
     """Return what identifies a run: its weights, its network, and how it is tested on what."""
-    return {"checkpoint": Path(run.checkpoint).name, "sha256": digest(run.checkpoint), **evaluation_settings(cfg)}
+    return {
+        "checkpoint": Path(run.checkpoint).name,
+        "sha256": digest(run.checkpoint),
+        "files": digests(keypoints=cfg.data.keypoints, keypoints_targets=cfg.data.keypoints_targets),
+        **evaluation_settings(cfg),
+    }

@@ -89,7 +89,7 @@ def test_severity_0_is_the_engine_s_test(done, recipes):
 def test_table_picture_and_page(done):
     lines = (done / "robustness.md").read_text().splitlines()
     assert lines[0] == "| error | severity | Rank-1, joints | Rank-1, colours | mAP, joints | mAP, colours |"
-    assert lines[3].startswith("| crop | 15 % of the person | ") and "Queries and gallery misaligned" in lines[-1]
+    assert lines[3].startswith("| crop | 15 % of the crop | ") and "Queries and gallery misaligned" in lines[-1]
     assert (done / "robustness.png").read_bytes().startswith(b"\x89PNG")
     page = read_page(done / "robustness.html")
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
@@ -110,6 +110,19 @@ def test_what_is_finished_is_not_tested_again(done, recipes, capsys):
     assert "| none | 0 | " in (said := capsys.readouterr().out) and "12.34" in said
     before["joints", "none", 0.0]["mAP"] = 12.34
     assert numbers(done) == before
+
+
+def test_other_keypoints_in_the_same_file_are_refused(done, recipes, folder, capsys, request):
+    """The recipe names the shipped joints; a copy that was changed since is other data."""
+    joints = folder / "joints.json"
+    joints.write_bytes((request.path.parents[3] / "data" / "pets-mini" / "market_keypoints.json").read_bytes())
+    options = ("--errors", "joint-noise", "--severities", "1", f"data.keypoints={joints}")
+    assert sweep(recipes, folder / "changing", *options) == 0
+    before = numbers(folder / "changing")
+    joints.write_text(joints.read_text() + "\n")
+    capsys.readouterr()
+    assert sweep(recipes, folder / "changing", *options) == 2
+    assert "was begun with files.keypoints '" in capsys.readouterr().err and numbers(folder / "changing") == before
 
 
 def test_queries_alone_and_the_joints_with_the_box(done, recipes, folder):
