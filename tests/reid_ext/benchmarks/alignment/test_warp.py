@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from plugins.errors import KpstraError
 from plugins.landmarks.align import TEMPLATE, similarity
@@ -20,12 +21,23 @@ def image():
 
 def test_the_ends_are_the_resized_and_the_aligned_crop(image):
     resized, points = aligned_crop(image, LANDMARKS, 112, 0.0)
-    assert np.abs(resized.astype(int) - cv2.resize(image, (112, 112)))[1:-1, 1:-1].max() <= 3  # OpenCV rounds places
+    by_the_host = Image.fromarray(image).resize((112, 112), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(resized, np.asarray(by_the_host))
     np.testing.assert_allclose(points[:, :2], (LANDMARKS[:, :2] + 0.5) * (112 / 80, 112 / 96) - 0.5)
     matrix = similarity(torch.tensor(LANDMARKS[None, :, :2]), TEMPLATE)[0].numpy()
     aligned, points = aligned_crop(image, LANDMARKS, 112, 1.0)
     np.testing.assert_array_equal(aligned, cv2.warpAffine(image, matrix, (112, 112)))
     np.testing.assert_allclose(points[:, :2], LANDMARKS[:, :2] @ matrix[:, :2].T + matrix[:, 2])
+
+
+def test_a_large_crop_is_shrunk_as_the_host_shrinks_it(image):
+    large = cv2.resize(image, (400, 480), interpolation=cv2.INTER_CUBIC)
+    large = (large.astype(int) + np.random.default_rng(1).integers(-99, 99, large.shape)).clip(0, 255).astype(np.uint8)
+    by_the_host = np.asarray(Image.fromarray(large).resize((56, 56), Image.Resampling.BILINEAR))
+    crop, _ = aligned_crop(large, LANDMARKS * (5, 5, 1), 56, 0.0)
+    np.testing.assert_array_equal(crop, by_the_host)
+    spread = [aligned_crop(large, LANDMARKS * (5, 5, 1), 56, t)[0][20:36, 20:36].std() for t in (0, 0.5, 1)]
+    assert spread[0] < spread[1] < spread[2]  # less and less filtered
 
 
 @pytest.mark.parametrize("progress", [0.0, 0.3, 1.0])
