@@ -79,13 +79,17 @@ def demo(output: Path, raw: Path | None, host: str, device: str, overrides: Sequ
 
     checkpoint = checkpoint_path(folder, engine["save_name"], engine["total_iter"])
     with session(host, "cpu") as (active, on), quiet(active):
-        attentions = restore(active, on, CONFIG, checkpoint, overrides).kprpe.attentions
-    name, rpe = [(name, attention.kprpe) for name, attention in attentions.items()][-1]
+        model = restore(active, on, CONFIG, checkpoint, overrides)
+    name, rpe = [(name, attention.kprpe) for name, attention in model.kprpe.attentions.items()][-1]
     people = [pair for _, *pair in sequences(data)[::8][:PEOPLE]]
     as_tested = build_joint_transform(settings["evaluator_cfg"]["joint_transform"], "joint_transform")
     shown = as_tested(*(np.stack([pair[modality][0] for pair in people]) for modality in (0, 1)))
-    biases = draw(rpe, *shown, output / "bias.png")
     sheet = overlay_sheet(data, output / "overlay.png", settings["trainer_cfg"]["joint_transform"])
+    made = {"silhouettes with joints, before and after augmentation": sheet}
+    if rpe.formulation != "none":
+        biases = draw(rpe, *shown, output / "bias.png", model.uses_confidence)
+        made[f"bias of {name} under the joints of four people"] = biases
+    made |= {"checkpoint": checkpoint, "TensorBoard": folder / "summary"}
     print(
         f"\n== SwinGait-2D with KP-RPE: {engine['total_iter']} iterations, host {find_host(host)}, "
         f"{time.monotonic() - started:.0f} s in all"
@@ -93,12 +97,7 @@ def demo(output: Path, raw: Path | None, host: str, device: str, overrides: Sequ
     for metric, value in measured.items():
         print(f"  {metric.rpartition('/')[2]:8s} {value:6.2f} %")
     print("A few people and seconds of training: the numbers show that everything runs, not how good the method is.")
-    for what, where in (
-        ("silhouettes with joints, before and after augmentation", sheet),
-        (f"bias of {name} under the joints of four people", biases),
-        ("checkpoint", checkpoint),
-        ("TensorBoard", folder / "summary"),
-    ):
+    for what, where in made.items():
         print(f"  {what}: {where}")
 
 

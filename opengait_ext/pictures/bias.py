@@ -31,18 +31,23 @@ def first_window_bias(
 
 
 @torch.no_grad()
-def draw(rpe: WindowedKeypointRPE, silhouettes: np.ndarray, keypoints: np.ndarray, path: Path) -> Path:
+def draw(
+    rpe: WindowedKeypointRPE, silhouettes: np.ndarray, keypoints: np.ndarray, path: Path, uses_confidence: bool
+) -> Path:
     """Draw B_ij of the first window, mean over heads: a row for each person, a column for each query i.
 
     Args:
         silhouettes: (people, H, W), one frame each.
         keypoints: (people, L, 3) in pixels of the silhouettes.
+        path: the picture.
+        uses_confidence: whether the network weights joints by their scores.
     """
     from plugins.kprpe.draw import draw_bias
 
     height, width = silhouettes.shape[1:]
     points = torch.from_numpy((keypoints[..., :2] + 0.5) / [width, height]).float()
-    bias, plane = first_window_bias(rpe, points)
+    confidence = torch.from_numpy(keypoints[..., 2]).float().clamp(0, 1) if uses_confidence else None
+    bias, plane = first_window_bias(rpe, points, confidence)
     middle = plane[0] // 2
     queries = [(middle, 0), (middle, plane[1] // 2), (middle, plane[1] - 1)]
     figure = draw_bias(bias, plane, queries, points, silhouettes, [f"person {i + 1}" for i in range(len(points))])

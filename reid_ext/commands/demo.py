@@ -65,28 +65,32 @@ def model_of(cfg: Any) -> Any:
 
 def mode_pictures(cfg: Any) -> dict[str, Path]:
     """Draw what StRA's modes attend to."""
-    from ..pictures.mode_pictures import find_images, write_pictures
+    from ..pictures.mode_pictures import Normalisation, find_images, write_pictures
 
     crops = find_images([Path(cfg.data.root) / MARKET / "bounding_box_test"])
     output = Path(cfg.data.save_dir)
-    pictures = write_pictures(model_of(cfg), crops, output, cfg.data.height, cfg.data.width)
+    normalisation = Normalisation(cfg.data.norm_mean, cfg.data.norm_std)
+    size = (cfg.data.height, cfg.data.width)
+    pictures = write_pictures(model_of(cfg), crops, output, *size, normalisation=normalisation)
     return {f"picture of {path.stem}": path for path in pictures}
 
 
 def bias_pictures(cfg: Any) -> dict[str, Path]:
-    """Draw gallery crops with their joints, and the biases that these make."""
+    """Draw gallery crops with their joints, and the biases that these make where the network has any."""
     from ..data.crop_files import draw_crops
     from ..data.keypoints import CropKeypoints, find_keypoints
-    from ..pictures.bias import draw_biases
+    from ..pictures.bias import draw_biases, has_biases
 
     images = sorted(map(str, (Path(cfg.data.root) / MARKET / "bounding_box_test").glob("*.jpg")))
     keypoints = CropKeypoints(find_keypoints(cfg.data.keypoints, images, "data.keypoints"))
     there = [image for image in images if image in keypoints]
     output, size = Path(cfg.data.save_dir), (cfg.data.height, cfg.data.width)
     draw_crops(keypoints, there, output / "joints.png")
+    pictures = {"crops with joints": output / "joints.png"}
+    if not has_biases(model := model_of(cfg)):
+        return pictures
     shown = [Path(image) for image in there[:: -(-len(there) // SHOWN)]]
-    biases = draw_biases(model_of(cfg), shown, keypoints, size, output / "bias.png")
-    return {"crops with joints": output / "joints.png", "biases under joints": biases}
+    return {**pictures, "biases under joints": draw_biases(model, shown, keypoints, size, output / "bias.png")}
 
 
 def told(title: str, cfg: Any, pictures: dict[str, Path]) -> None:

@@ -23,8 +23,12 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--block", metavar="NAME", help="such as layer4.0 (default: the first StRA block)")
     parser.add_argument("--modes", type=int, default=4, metavar="N", help="modes shown for each crop")
     parser.add_argument("--rows", type=int, default=6, metavar="N", help="crops shown")
-    parser.add_argument("--height", type=int, metavar="N", help="of the network's input (default: 256, or the YAML's)")
-    parser.add_argument("--width", type=int, metavar="N", help="of the network's input (default: 128, or the YAML's)")
+    parser.add_argument(
+        "--height", type=int, metavar="N", help="of the network's input (default: the network's, or the YAML's)"
+    )
+    parser.add_argument(
+        "--width", type=int, metavar="N", help="of the network's input (default: the network's, or the YAML's)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -41,7 +45,12 @@ def run(args: argparse.Namespace) -> None:
 
     cfg = load_config(args.config_file) if args.config_file else get_default_config()
     name = cfg.model.name if args.config_file else args.model
-    one_of(name, {**models.MODELS, **models.MODAL}, "model.name" if args.config_file else "--model")
+    faces = {**models.FACE_RESNETS, **models.EXPRESSION_RESNETS}
+    one_of(name, {**models.MODELS, **models.MODAL, **faces}, "model.name" if args.config_file else "--model")
+    if args.model:
+        images = models.input_of(name)
+        cfg.data.height, cfg.data.width = images.size
+        cfg.data.norm_mean, cfg.data.norm_std = list(images.mean), list(images.std)
     size = [cfg.data[key] if getattr(args, key) is None else getattr(args, key) for key in ("height", "width")]
     for option, value in (("modes", args.modes), ("rows", args.rows), *zip(("height", "width"), size, strict=True)):
         if value < 1:

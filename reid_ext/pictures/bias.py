@@ -11,9 +11,18 @@ from plugins.common.files import atomic_write
 from plugins.errors import KpstraError
 from plugins.kprpe import KPRPEHandle, normalise_keypoints
 from plugins.kprpe.position.global_grid import KeypointRPE
+from plugins.kprpe.position.table import KeypointTable
 
 from ..data.keypoints import CropKeypoints, size_of
+from ..models.feed import takes_keypoints
+from ..models.transformers import present
 from .mode_pictures import read_images
+
+
+def has_biases(model: nn.Module) -> bool:
+    """Whether :func:`draw_biases` can draw a network: it is given joints, and builds a bias over a grid from them."""
+    first = next((m for m in model.modules() if isinstance(m, KeypointTable)), None)
+    return isinstance(first, KeypointRPE) and first.formulation != "none" and takes_keypoints(model)
 
 
 @torch.no_grad()
@@ -44,7 +53,8 @@ def draw_biases(
     points = torch.stack(
         [normalise_keypoints(at, size_of(str(image))) for at, image in zip(joints, images, strict=True)]
     )
-    bias = _patch_bias(rpe, points, torch.stack(joints)[..., 2])
+    scores = torch.stack(joints)[..., 2]
+    bias = _patch_bias(rpe, points, scores if model.uses_confidence else present(scores))
     rows, columns = rpe.grid_size
     queries = [(rows * part // 8, columns // 2) for part in (1, 3, 6)]
     titles = [image.name[:7] for image in images]

@@ -11,6 +11,7 @@ from reid_ext.__main__ import main
 from reid_ext.host import torchreid
 from reid_ext.models import backbones
 from reid_ext.models.options import building
+from reid_ext.pictures import mode_pictures
 from reid_ext.pictures.centres import find_centres
 from reid_ext.pictures.mode_maps import collect_maps, find_block, high_activation_share, select_modes
 from reid_ext.pictures.mode_pictures import IMAGENET, Normalisation, find_images, read_images
@@ -124,6 +125,16 @@ def test_centres_are_those_that_the_attention_sees():
     columns = (torch.arange(4) + 0.5) / 4
     expected = (torch.from_numpy(masks).sum(2) * columns).sum(2)
     torch.testing.assert_close(parts.points[..., 0], expected)
+
+
+def test_a_network_for_faces_gets_its_own_images(crops, tmp_path, monkeypatch):
+    torch.save(build("fer_resnet_stra").state_dict(), tmp_path / "w.pth")
+    given = ["--model", "fer_resnet_stra", "--weights", str(tmp_path / "w.pth"), "--images", str(crops)]
+    seen, batches = [], mode_pictures.batches
+    monkeypatch.setattr(mode_pictures, "batches", lambda paths, *of, **_: seen.append(of) or batches(paths, *of))
+    assert main(["pictures", *given, "--output", str(tmp_path / "out"), "--rows", "1"]) == 0
+    assert [of[:3] for of in seen] == [(44, 44, Normalisation([0.0] * 3, [1.0] * 3))]
+    assert (tmp_path / "out" / "modes.png").is_file()
 
 
 def test_images_are_normalised_as_the_configuration_says(crops):

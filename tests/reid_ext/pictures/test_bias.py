@@ -11,7 +11,7 @@ from reid_ext.data.keypoints import CropKeypoints, find_keypoints
 from reid_ext.host import torchreid
 from reid_ext.models import backbones
 from reid_ext.models.options import building
-from reid_ext.pictures.bias import draw_biases
+from reid_ext.pictures.bias import draw_biases, has_biases
 
 SIZE = (64, 32)
 
@@ -51,6 +51,22 @@ def test_biases_of_the_first_layer_under_each_crop_s_joints(market_root, monkeyp
         model(torch.randn(3, 3, *SIZE), torch.from_numpy(at).float())
     torch.testing.assert_close(drawn["biases"], masks[0][:, :, 1:, 1:].mean(1), atol=1e-5, rtol=1e-4)
     assert [crop.shape for crop in drawn["crops"]] == [(*SIZE, 3)] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "kprpe", "drawn"),
+    [
+        ("vit_tiny_patch16_kprpe", {}, True),
+        ("vit_tiny_patch16_kprpe", {"formulation": "none", "rotary": "body"}, False),
+        ("vit_tiny_patch16", {}, False),
+        ("vit_tiny_patch16_modes", {}, False),
+    ],
+)
+def test_which_networks_have_biases_to_draw(name, kprpe, drawn, monkeypatch):
+    reid_ext.register()
+    monkeypatch.setitem(backbones.BACKBONES, "vit_tiny_patch16", ("vit_tiny_patch16_224", {"depth": 2}))
+    with building(SIZE, kprpe):
+        assert has_biases(torchreid.models.build_model(name, 2, pretrained=False)) == drawn
 
 
 def test_windows_are_refused(market_root, monkeypatch, tmp_path):
