@@ -42,13 +42,20 @@ def run(sequences: int, workers: int, host: str = "auto", scratch: Path | None =
         ``prepare`` and ``rerun``, ``data sets``, ``training loader`` and ``test loader``: seconds and memory.
 
     Raises:
-        KpstraError: too few sequences, no ``/proc``, or one of the measured processes failed, after its own message.
+        KpstraError: too few sequences, no ``/proc``, checkout or scratch folder, or a measured process failed,
+            after its own message.
     """
     if sequences < 10 * EACH:
         raise KpstraError(f"--sequences {sequences}: expected {10 * EACH} or more")
     if not Path("/proc/self/statm").is_file():
         raise KpstraError("bench load: reads memory from /proc, which only Linux has")
-    with tempfile.TemporaryDirectory(prefix="kpstra-load-", dir=scratch) as folder:
+    if not Path(SHIPPED).is_dir():
+        raise KpstraError(f"{SHIPPED}: no such folder; `bench load` needs a checkout of kpstra, and runs in it")
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="kpstra-load-", dir=scratch)
+    except OSError as error:
+        raise KpstraError(f"--scratch {scratch}: {error.strerror}; give a folder that can be written to") from error
+    with temporary as folder:
         raw, output = Path(folder, "raw"), Path(folder, "prepared")
         frames = link_sequences(Path(SHIPPED), raw, sequences)
         write_partition(Path(folder, "partition.json"), sequences)

@@ -64,7 +64,6 @@ class Sequence:
         """
         amounts = {
             "seed": seed,
-            "view jitter": view_jitter / 180,
             "clothing": clothing,
             "noise": noise,
             "joint noise": joint_noise,
@@ -74,6 +73,8 @@ class Sequence:
         for name, amount in amounts.items():
             if not 0 <= amount <= (10 if name != "seed" else 2**63):
                 raise KpstraError(f"walkers: {name} {amount}: expected 0 (none) to 10; 1 is strong")
+        if not 0 <= view_jitter <= 180:
+            raise KpstraError(f"walkers: view jitter {view_jitter}: expected 0 to 180 degrees")
         rng = np.random.default_rng([seed, 2])
         u = rng.uniform(-1, 1, 4)
         phase, wear, has_coat, has_bag, length, size = rng.random(6)

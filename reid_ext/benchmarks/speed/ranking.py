@@ -42,7 +42,10 @@ def run(repeats: int, queries: int, gallery: int) -> dict[str, Any]:
         partial(f, distances, *labels, use_cython=False)
         for f in (rank.evaluate_rank, torchreid.metrics.rank.evaluate_rank)
     )
-    (cmc, mean_ap), (expected, expected_ap) = ours(), host()
+    try:
+        (cmc, mean_ap), (expected, expected_ap) = ours(), host()
+    except KpstraError as error:
+        raise KpstraError(f"--queries {queries} --gallery {gallery}: {error}; give more of both") from error
     if not np.array_equal(cmc, expected) or mean_ap != expected_ap:
         raise KpstraError(f"--queries {queries} --gallery {gallery}: ranking differs from the host's; nothing is timed")
     network = torchreid.models.build_model(MODEL, IDENTITIES, loss="softmax", pretrained=False, use_gpu=False).eval()

@@ -31,10 +31,12 @@ def draw_pairs(folder: Path, number: int, seed: int = 0) -> list[Pair]:
         seed: of the random numbers.
 
     Raises:
-        KpstraError: no multiple of 20, or fewer pairs than asked for.
+        KpstraError: no multiple of 20, a seed below 0, or fewer pairs than asked for.
     """
     if number < 2 * FOLDS or number % (2 * FOLDS):
         raise KpstraError(f"--number {number}: expected a multiple of {2 * FOLDS}: {FOLDS} folds, half of one person")
+    if seed < 0:
+        raise KpstraError(f"--seed {seed}: expected a whole number from 0")
     if not folder.is_dir():
         raise KpstraError(f"{folder}: no such folder")
     people = [files_below(path) for path in sorted(folder.iterdir()) if path.is_dir()]

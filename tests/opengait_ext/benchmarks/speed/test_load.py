@@ -33,13 +33,17 @@ def test_links(tmp_path):
     assert all(probe.replace("-", "/") in linked for probe in partition["PROBE_SET"])
 
 
-def test_a_process_is_watched():
+def test_a_process_is_watched(tmp_path):
     """Its memory at each part of its work, and that of its largest child."""
+    ready = tmp_path / "ready"
     program = (
         "import subprocess, sys, time; held = b'1' * 60_000_000; subprocess.run([sys.executable, '-c', '''\n"
-        "import time; held = b'1' * 90_000_000; time.sleep(600)''']); held"
+        f"import time; held = b'1' * 90_000_000; open({str(ready)!r}, 'w').close(); time.sleep(600)''']); held"
     )
-    process, began = subprocess.Popen([sys.executable, "-c", program], start_new_session=True), time.monotonic()
+    process, started = subprocess.Popen([sys.executable, "-c", program], start_new_session=True), time.monotonic()
+    while not ready.exists() and time.monotonic() - started < 60:
+        time.sleep(0.02)
+    began = time.monotonic()
 
     def finished() -> int:
         return min(10, int(5 * (time.monotonic() - began)))
@@ -55,12 +59,22 @@ def test_a_process_is_watched():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [(["--sequences", str(10 * EACH - 1)], "--sequences 59: expected 60 or more")]
+    ("options", "message"),
+    [
+        (["--sequences", str(10 * EACH - 1)], "--sequences 59: expected 60 or more"),
+        (["--sequences", "60", "--scratch", "/dev/null/x"], "--scratch /dev/null/x: Not a directory"),
+    ],
 )
 def test_mistakes(options, message, capsys):
     assert main(["bench", "load", *options]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+def test_outside_a_checkout(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["bench", "load", "--sequences", "60"]) == 2
+    assert "`bench load` needs a checkout of kpstra" in capsys.readouterr().err
 
 
 @pytest.mark.slow

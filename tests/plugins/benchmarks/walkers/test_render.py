@@ -193,6 +193,7 @@ def test_colours_follow_outfit_and_scene():
     [
         (lambda: Identity.sample(-1), "seed -1"),
         (lambda: Sequence.sample(0, 0, noise=-0.1), "noise -0.1"),
+        (lambda: Sequence.sample(0, 0, view_jitter=-5), "view jitter -5: expected 0 to 180 degrees"),
         (lambda: Sequence.sample(0, 0, alignment=float("nan")), "alignment error nan"),
         (lambda: render(Identity.sample(0), Sequence(), 0), "0 frames"),
         (lambda: render(Identity.sample(0), Sequence(), 1, (8, 8)), "8x8"),

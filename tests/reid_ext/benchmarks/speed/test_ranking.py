@@ -17,6 +17,11 @@ def test_a_tiny_run(tmp_path, capsys, monkeypatch):
     assert "| ranking, ours |" in capsys.readouterr().out
 
 
+def test_too_few_of_either(capsys):
+    assert main(["bench", "ranking", "--queries", "1", "--gallery", "1000", "--repeats", "1"]) == 2
+    assert "error: --queries 1 --gallery 1000: no query person is in the gallery" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", ["--queries", "--gallery", "--repeats"])
 def test_wrong_numbers(option, capsys):
     assert main(["bench", "ranking", option, "0"]) == 2

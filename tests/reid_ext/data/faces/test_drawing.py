@@ -59,5 +59,7 @@ def test_numbers_that_cannot_be_drawn(folder, number, message):
 def test_a_missing_folder_and_another_name(folder, tmp_path, capsys):
     with pytest.raises(KpstraError, match="none: no such folder"):
         draw_pairs(tmp_path / "none", 20)
+    assert main(["pairs", str(folder), "--number", "20", "--seed", "-1", "--output", str(tmp_path / "pairs.csv")]) == 2
+    assert "--seed -1: expected" in capsys.readouterr().err
     assert main(["pairs", str(folder), "--number", "20", "--output", str(tmp_path / "pairs.txt")]) == 2
     assert "--output " in capsys.readouterr().err and not (tmp_path / "pairs.txt").exists()
