@@ -25,6 +25,7 @@ AS_SHOULDERS = 1 / 3  # least share of frames in which a pair lies as the should
 FACE_DIFFERENCE = 0.2  # of mean scores
 SCORE_LIMIT = 1.5  # heat maps exceed 1 a little
 CHECKED = 16  # frames of a sequence, at most
+LOW = "low scores: "  # before the counts of frames in which no joint is confident
 
 PAIRS = {"ears": 3, "elbows": 7, "wrists": 9, "hips": 11, "knees": 13}  # the left joint; the right one follows
 Item = TypeVar("Item")
@@ -47,13 +48,38 @@ def count_body(images: np.ndarray, keypoints: np.ndarray, counts: Counter) -> No
     """
     every = len(images) // CHECKED + 1
     images, keypoints = images[::every], keypoints[::every]
-    sure = (keypoints[..., 2] >= CONFIDENT) & np.isfinite(keypoints).all(-1)
+    score, sure = keypoints[..., 2], surest(keypoints)
     xy = np.where(sure[..., None], keypoints[..., :2], 0).clip(-1e6, 1e6)
-    counts["joints confident"] += int(sure.sum())
-    counts["joints on body"] += _on_body(images, xy, sure)
-    counts["joints scored above 1"] += int((sure & (keypoints[..., 2] > SCORE_LIMIT)).sum())
-    _count_upright(images, xy[..., 1], sure, counts)
-    _count_sides(xy[..., 0], keypoints[..., 2], sure, APART * images.shape[1], counts)
+    low = sure.any(1) & ~(sure & (score >= CONFIDENT)).any(1)
+    counts["frames looked at"] += len(images)
+    counts["frames without a score"] += int((~sure.any(1)).sum())
+    for kind, these in (("", ~low), (LOW, low)):
+        if these.any():
+            _count_places(images[these], xy[these], sure[these], counts, kind)
+    sure &= ~low[:, None]
+    counts["joints scored above 1"] += int((sure & (score > SCORE_LIMIT)).sum())
+    _count_sides(xy[..., 0], score, sure, APART * images.shape[1], counts)
+
+
+def surest(keypoints: np.ndarray) -> np.ndarray:
+    """Which joints show where the person is: the confident ones; where a frame has none, the best of those it has.
+
+    Args:
+        keypoints: (..., 17, 3) x, y, score.
+
+    Returns:
+        (..., 17) bool: a score of at least 0.5; in a frame without such, above 0 and at least half of its highest one.
+    """
+    score = np.where(np.isfinite(keypoints).all(-1), keypoints[..., 2], 0)
+    highest = score.max(-1, keepdims=True)
+    return (score > 0) & (score >= CONFIDENT * np.where(highest < CONFIDENT, highest, 1))
+
+
+def _count_places(images: np.ndarray, xy: np.ndarray, sure: np.ndarray, counts: Counter, kind: str) -> None:
+    counts[f"{kind}frames"] += len(images)
+    counts[f"{kind}joints confident"] += int(sure.sum())
+    counts[f"{kind}joints on body"] += _on_body(images, xy, sure)
+    _count_upright(images, xy[..., 1], sure, counts, kind)
 
 
 def _on_body(images: np.ndarray, xy: np.ndarray, sure: np.ndarray) -> int:
@@ -69,14 +95,14 @@ def _on_body(images: np.ndarray, xy: np.ndarray, sure: np.ndarray) -> int:
     return int((near[frame, y, x] > 0).sum())
 
 
-def _count_upright(images: np.ndarray, y: np.ndarray, sure: np.ndarray, counts: Counter) -> None:
+def _count_upright(images: np.ndarray, y: np.ndarray, sure: np.ndarray, counts: Counter, kind: str) -> None:
     """Frames in which head, hips and ankles are known and the silhouette stands; and of these, where they go down."""
     known, (head, hips, ankles) = part_heights(y, sure)
     known &= _extent(images.any(1)) <= UPRIGHT * _extent(images.any(2))
     spread = np.where(sure, y, -np.inf).max(1) - np.where(sure, y, np.inf).min(1)
     known &= spread >= LONG * images.shape[1]
-    counts["frames upright"] += int(known.sum())
-    counts["frames head above hips above ankles"] += int((known & (head < hips) & (hips < ankles)).sum())
+    counts[f"{kind}frames upright"] += int(known.sum())
+    counts[f"{kind}frames head above hips above ankles"] += int((known & (head < hips) & (hips < ankles)).sum())
 
 
 def _extent(filled: np.ndarray) -> np.ndarray:
@@ -105,26 +131,30 @@ def _count_sides(x: np.ndarray, score: np.ndarray, sure: np.ndarray, apart: floa
         counts[f"face from the {name}, percent"] += round(100 * face[shoulders == sign].sum())
 
 
-def shares(total: Mapping[str, int]) -> tuple[float, float]:
-    """Of the confident joints, those on the body; of the upright frames, those with head above hips above ankles."""
-    joints, frames = total.get("joints confident", 0), total.get("frames upright", 0)
+def shares(total: Mapping[str, int], kind: str = "") -> tuple[float, float]:
+    """Of the confident joints, those on the body; of the upright frames, those with head above hips above ankles.
+
+    A share of none is 1. With the ``kind`` :data:`LOW` the shares are of the frames without a confident joint.
+    """
+    joints, frames = total.get(f"{kind}joints confident", 0), total.get(f"{kind}frames upright", 0)
     return (
-        total["joints on body"] / joints if joints else 1.0,
-        total["frames head above hips above ankles"] / frames if frames else 1.0,
+        total[f"{kind}joints on body"] / joints if joints else 1.0,
+        total[f"{kind}frames head above hips above ankles"] / frames if frames else 1.0,
     )
 
 
 def judge(total: Mapping[str, int]) -> Iterator[Verdict]:
     """Yield what the sums of :func:`count_body` say: whether joints lie on people and upright, and what else is wrong.
 
-    A share below 90 % is not well, one below 50 % stops.
+    A share below 90 % is not well, one below 50 % stops. Where no joint is confident in a frame of ten, that is not
+    well, and the joints of these frames with at least half of their frame's highest score are judged as well.
     """
-    joints, frames = total.get("joints confident", 0), total.get("frames upright", 0)
-    on_body, upright = shares(total)
-    yield Verdict(f"confident joints on the body: {on_body:.1%} of {joints}", on_body >= WELL, on_body < HARDLY)
-    if frames:
-        what = f"frames with the head above the hips above the ankles: {upright:.1%} of {frames}"
-        yield Verdict(what, upright >= WELL, upright < HARDLY)
+    joints, low = total.get("joints confident", 0), total.get(f"{LOW}frames", 0)
+    if joints:
+        yield from _judge_places(total, "", "confident joints", "frames")
+    if low > (1 - WELL) * total.get("frames looked at", 0):
+        yield Verdict(f"no joint has a score of {CONFIDENT} or more in {low} of {total['frames looked at']} frames")
+        yield from _judge_places(total, LOW, "the best-scored joints of these", "these frames")
     for name in PAIRS:
         if (compared := total.get(f"{name} compared", 0)) >= FEWEST:
             share = total[f"{name} as shoulders"] / compared
@@ -133,6 +163,22 @@ def judge(total: Mapping[str, int]) -> Iterator[Verdict]:
     yield from _judge_faces(total)
     if total.get("joints scored above 1", 0) > (1 - WELL) * joints:
         yield Verdict(f"scores above {SCORE_LIMIT}: {total['joints scored above 1']} of {joints}; expected 0 to 1")
+
+
+def _judge_places(total: Mapping[str, int], kind: str, joints: str, frames: str) -> Iterator[Verdict]:
+    on_body, upright = shares(total, kind)
+    what = f"{joints} on the body: {on_body:.1%} of {total[f'{kind}joints confident']}"
+    yield Verdict(what, on_body >= WELL, on_body < HARDLY)
+    if number := total.get(f"{kind}frames upright", 0):
+        what = f"{frames} with the head above the hips above the ankles: {upright:.1%} of {number}"
+        yield Verdict(what, upright >= WELL, upright < HARDLY)
+
+
+def judge_scores(total: Mapping[str, int]) -> Iterator[Verdict]:
+    """Yield, of prepared frames, that many or all have no joint with a score above 0, so that all are absent."""
+    frames, without = total.get("frames looked at", 0), total.get("frames without a score", 0)
+    if without > (1 - WELL) * frames:
+        yield Verdict(f"no joint has a score above 0 in {without} of {frames} frames", stops=without == frames)
 
 
 def _judge_faces(total: Mapping[str, int]) -> Iterator[Verdict]:

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from plugins.keypoints.joints import CONFIDENT, JOINT_SETS
+from plugins.keypoints.joints import JOINT_SETS
 
-from .body import WELL, count_body, shares
+from .body import LOW, WELL, count_body, shares, surest
 
 Frame = tuple[np.ndarray, np.ndarray]  # silhouette (H, W) uint8; joints (17, 3): x, y in its pixels, score
 Undo = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -38,7 +38,7 @@ def _swapped(image: np.ndarray, joints: np.ndarray) -> np.ndarray:
 
 
 def _centred(image: np.ndarray, joints: np.ndarray, scaled: bool = False) -> np.ndarray:
-    sure = joints[:, 2] >= CONFIDENT
+    sure = surest(joints)
     if not sure.any() or not image.any():
         return joints
     rows, columns = image.any(1).nonzero()[0], image.any(0).nonzero()[0]
@@ -63,6 +63,7 @@ CAUSES: dict[str, Undo] = {
     ),
 }
 OTHER_FRAME = "poses and silhouettes seem to be in different pixel frames (another crop or size, the whole video frame)"
+NO_SCORES = "they seem to be of a pose network that gives no scores: write 1 as the score of every joint it found"
 CHECK = "check that they are COCO's 17 joints, in pixels of the very silhouette images and of the same release"
 
 
@@ -96,12 +97,15 @@ def likely_cause(frames: Sequence[Frame], then: Undo = _unmoved) -> Cause:
 
     def wrong(undo: Undo) -> float:
         counts = counted(undo)
-        on_body, upright = shares(counts)
-        seen = counts["frames upright"] >= SEEN * len(frames)
-        return 2 - on_body - upright if seen and min(on_body, upright) >= WELL else math.inf
+        found = [shares(counts, kind) for kind in ("", LOW)]
+        seen = counts["frames upright"] + counts[f"{LOW}frames upright"] >= SEEN * len(frames)
+        return 4 - np.sum(found) if seen and np.min(found) >= WELL else math.inf
 
+    if frames and not any((joints[:, 2] > 0).any() for _, joints in frames):
+        return Cause(f"; {NO_SCORES}", True)
     as_it_is = counted(_unmoved)
-    if not frames or (as_it_is["joints confident"] and min(shares(as_it_is)) >= WELL):
+    joints = as_it_is["joints confident"] + as_it_is[f"{LOW}joints confident"]
+    if not frames or (joints and min(*shares(as_it_is), *shares(as_it_is, LOW)) >= WELL):
         return Cause()
     least, cause = min((wrong(undo), cause) for cause, undo in CAUSES.items())
     if math.isfinite(least):

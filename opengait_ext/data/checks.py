@@ -14,7 +14,7 @@ from plugins.errors import KpstraError
 from plugins.keypoints.joints import JOINTS
 
 from ..settings.model import SECTIONS
-from .body import count_body, evenly, judge
+from .body import count_body, evenly, judge, judge_scores
 from .causes import likely_cause
 from .layout import find_sequences
 from .pixels import count_pixels, judge_pixels
@@ -141,7 +141,8 @@ def doubts(dataset: Sequence) -> tuple[str, bool]:
         if len(modalities) == 2 and modalities[1].shape[1:] == (JOINTS, 3):
             count_body(*modalities, counts)
             sample += evenly(list(zip(*modalities, strict=True)), FRAMES)
-    wrong = [verdict for verdict in (*judge_pixels(counts), *judge(counts)) if not verdict.well]
+    verdicts = [*judge_pixels(counts), *judge_scores(counts), *judge(counts)]
+    wrong = [verdict for verdict in verdicts if not verdict.well]
     if not wrong:
         return "", False
     cause = likely_cause(sample)

@@ -11,7 +11,7 @@ import numpy as np
 from plugins.common.files import read_json
 from plugins.errors import KpstraError, some
 
-from .body import count_body, evenly, judge
+from .body import count_body, evenly, judge, judge_scores
 from .causes import Frame, likely_cause
 from .layout import find_sequences
 from .modalities import check_pair
@@ -101,7 +101,7 @@ def _files(listed: Sequence[tuple[str, list[Path]]]) -> Finding:
 
 
 def _bodies(counts: Counter, sample: Sequence[Frame]) -> Iterator[Finding]:
-    verdicts = [*judge_pixels(counts), *judge(counts)]
+    verdicts = [*judge_pixels(counts), *judge_scores(counts), *judge(counts)]
     cause = "" if all(verdict.well for verdict in verdicts) else likely_cause(sample).what
     for verdict in verdicts:
         yield verdict.well, verdict.what + ("" if verdict.well else cause)

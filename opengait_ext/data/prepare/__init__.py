@@ -12,8 +12,8 @@ Rules, each counted in ``<output>/prepare_report.json``:
   numbers, the sequence is counted, and joints are filled in along the numbers. Hidden files are left out, and suffixes
   may be in capitals.
 * Silhouette unreadable or truncated, pixel sum of at most 10000, or no x-centre: the frame is dropped from both files.
-* Pose file missing, without a person, unparsable, of a wrong number of values, not finite, or all zero, or (OUMVLP)
-  nobody's joints on the silhouette: the frame is kept, every joint counts as absent.
+* Pose file missing, without a person, unparsable, of a wrong number of values, not finite, all zero, or without a score
+  above 0, or (OUMVLP) nobody's joints on the silhouette: the frame is kept, every joint counts as absent.
 * An absent joint (score not above 0, coordinates not finite, or farther outside the prepared image than that is wide or
   high) gets score 0 and a position interpolated linearly in time between the nearest frames of the sequence that have
   it (that of the nearest one at the ends); a joint that no frame has is put at the mean of the frame's other joints, or
@@ -39,9 +39,10 @@ report and `opengait-ext doctor` say so.
 Before anything is written, up to 8 frames of each of 20 sequences are looked at, and at the end all are summed up. It
 is a warning if fewer than 90 % of the confident joints (score at least 0.5) lie on the person or within 3 pixels of 64
 beside it, if heads are above hips above ankles in fewer than 90 % of the upright frames, if left and right of a pair
-of joints contradict the shoulders, or if a frame in ten has no pose. Below 50 %, or if a usual mistake explains it
-(swapped axes, a reversed order, another joint set or pixel frame, shares instead of pixels, inverted silhouettes), the
-run stops and leaves nothing behind.
+of joints contradict the shoulders, if a frame in ten has no pose, or if a frame in ten has no confident joint (then
+those with half of its highest score are judged). Below 50 %, or if a usual mistake explains it (swapped axes, a
+reversed order, another joint set or pixel frame, shares instead of pixels, no scores, inverted silhouettes), the run
+stops and leaves nothing behind.
 
 A run that was stopped goes on where it was when the same command is given again, and makes sequences again whose
 pictures or poses have changed since (by size and time of their files).

@@ -17,6 +17,7 @@ POSE_RULES = {
     "missing": "no pose file",
     "broken": "unparsable, wrong number of values, or values that are not finite",
     "all_zero": "all zero",
+    "no_score": "no joint has a score above 0",
     "nobody": "no person in the pose file",
     "beside": "no person's joints lie on the silhouette",
 }

@@ -118,10 +118,9 @@ def raw_sample(silhouettes: Path, poses: Path, names: Sequence[str], size: int, 
             except Dropped:
                 continue
             stem = Path(file).stem
-            entry = entries.get(stem)
             if layout is GAIT3D:
                 sample.example = sample.example or describe(f"{name}/{stem}", image, poses / name / f"{stem}.txt")
-            pose, rule = (None, "missing") if entry is None else layout.read(entry, image)
+            pose, rule = layout.pose(entries.get(stem), image)
             sample.add(shown, pose, rule)
             sample.example = sample.example or _described(f"{name}/{stem}", image, pose, rule)
     return sample

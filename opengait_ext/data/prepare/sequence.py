@@ -66,8 +66,7 @@ def prepare_sequence(silhouettes: Path, poses: Mapping[str, Any], size: int, lay
         except Dropped as dropped:
             counts[f"frames {dropped}"] += 1
             continue
-        entry = poses.get(name[:-4])
-        pose, rule = (None, "missing") if entry is None else layout.read(entry, image)
+        pose, rule = layout.pose(poses.get(name[:-4]), image)
         if rule in POSE_RULES:
             counts[f"poses {rule}"] += 1
         else:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from walking_body import FLIPPED, MISTAKES, frames
 
-from opengait_ext.data.body import count_body, judge
+from opengait_ext.data.body import count_body, judge, judge_scores
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,40 @@ def test_no_alarm_on_people(people):
     assert wrong(counted(people + mirrored)) == []
     lying = [(np.ascontiguousarray(image.T), joints[:, [1, 0, 2]]) for image, joints in people]
     assert counted(lying)["frames upright"] == 0 and wrong(counted(lying)) == []
+
+
+def test_low_scores_are_told_and_places_judged_as_those_of_high_ones(people):
+    """The highest score of a frame takes the place of 1: a factor to all scores does not change what is counted."""
+    scaled = [(image, joints / [1, 1, joints[:, 2].max() / 0.9]) for image, joints in people]
+    high, low = counted(scaled), counted(scaled, lambda joints, _: joints * [1, 1, 0.4 / 0.9])
+    confident = sum(int((joints[:, 2] * 0.4 / 0.9 >= 0.2).sum()) for _, joints in scaled)
+    assert low["joints confident"] == 0 and low["low scores: joints confident"] == confident > 3000
+    (verdict,) = wrong(low)
+    assert f"no joint has a score of 0.5 or more in {len(people)} of {len(people)} frames" in verdict.what
+    assert not verdict.stops
+    shown = [verdict.what for verdict in judge(low) if verdict.well]
+    assert len(shown) == 2 and "the best-scored joints of these on the body: 9" in shown[0]
+    assert low["low scores: frames upright"] == pytest.approx(high["frames upright"], abs=5)
+    one_in_ten = counted(scaled[10:]) + counted(scaled[:10], lambda joints, _: joints * [1, 1, 0.4])
+    assert wrong(one_in_ten) == []
+
+
+def test_random_places_with_low_scores_stop(people):
+    rng = np.random.default_rng(0)
+    noise = counted(people, lambda _, image: np.c_[rng.uniform(0, 1, (17, 2)) * image.shape[::-1], np.full(17, 0.45)])
+    assert any(verdict.stops for verdict in wrong(noise))
+
+
+def test_frames_without_a_score():
+    image, joints = np.full((4, 64, 64), 255, np.uint8), np.full((4, 17, 3), 32.0)
+    for without, told, stops in ((0, False, False), (1, True, False), (4, True, True)):
+        joints[:without, :, 2] = np.array([0, -1, np.nan, 0])[:without, None]
+        counts = Counter()
+        count_body(image, joints, counts)
+        verdicts = list(judge_scores(counts))
+        assert [f"no joint has a score above 0 in {without} of 4 frames"] * told == [v.what for v in verdicts]
+        assert all(verdict.stops == stops for verdict in verdicts)
+    assert wrong(counts) == [] and list(judge_scores(Counter())) == []
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -19,6 +19,20 @@ def test_the_mistake_is_named(people, mistake):
     assert said.what.startswith("; ") and cause in said.what and said.found
 
 
+@pytest.mark.parametrize("mistake", ["swapped", "shares", "half the size"])
+def test_the_mistake_is_named_where_all_scores_are_low(people, mistake):
+    change, cause = MISTAKES[mistake]
+    said = likely_cause([(image, change(joints, image) * [1, 1, 0.4]) for image, joints in people])
+    assert cause in said.what and said.found
+    assert likely_cause([(image, joints * [1, 1, 0.4]) for image, joints in people]) == Cause()
+
+
+@pytest.mark.parametrize("score", [0, -1, np.nan])
+def test_poses_without_scores(people, score):
+    said = likely_cause([(image, np.c_[joints[:, :2], np.full(17, score)]) for image, joints in people])
+    assert "write 1 as the score of every joint" in said.what and said.found
+
+
 def test_columns_cut_off_the_silhouettes_alone(people):
     """As OpenGait's 64 x 44 silhouettes with joints of 64 x 64 ones."""
     square = []

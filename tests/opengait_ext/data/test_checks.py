@@ -36,6 +36,8 @@ def test_nothing_is_said_of_people_as_they_should_be(people):
         (lambda k: k / [64, 64, 1], "they seem to be shares of the image, from 0 to 1"),
         (lambda k: k[..., [1, 0, 2]], "x and y seem to be swapped"),
         (lambda k: k[:, ::-1], "their order seems to be reversed"),
+        (lambda k: k / [64, 64, 3], "they seem to be shares of the image, from 0 to 1"),
+        (lambda k: k * [1, 1, 0], "write 1 as the score of every joint"),
         (lambda k: k * [3, 3, 1], "different pixel frames"),
     ],
 )
@@ -73,6 +75,11 @@ def test_inexact_joints_are_a_warning(people):
     rng = np.random.default_rng(0)
     (said,) = check_sample(changed(people, keypoints=lambda k: np.add(k, [*rng.normal(0, 9, 2), 0])), "root")
     assert "joints on the body: " in said
+
+
+def test_low_scores_are_a_warning(people):
+    (said,) = check_sample(changed(people, keypoints=lambda k: k * [1, 1, 0.4]), "root")
+    assert said.startswith("data_cfg.dataset_root: root: no joint has a score of 0.5 or more in ")
 
 
 def settings(root):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...layout import has_suffix
+from ..poses import POSE_RULES
 
 # Joints (17, 3), and "scaled" if they were; or the rule in POSE_RULES by which there are none or they do not count.
 Read = tuple[np.ndarray | None, str]
@@ -51,6 +52,14 @@ class RawLayout(Layout):
     posed: Callable[[Path], list[str]]
     poses: Callable[[Path, str], Mapping[str, Any]]
     read: Callable[[Any, np.ndarray], Read]
+
+    def pose(self, entry: Any, image: np.ndarray) -> Read:
+        """The joints of a frame of which there is an ``entry`` among its poses, or ``None``."""
+        if entry is None:
+            return None, "missing"
+        joints, rule = self.read(entry, image)
+        unscored = rule not in POSE_RULES and not (joints[:, 2] > 0).any()
+        return joints, "no_score" if unscored else rule
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,22 @@ def test_scores_in_percent_are_told_and_prepared(raw, capsys):
     assert report["warnings"] and "scores above 1.5" in report["warnings"][0]
 
 
+def test_poses_without_scores_are_refused(raw):
+    change_poses(raw, lambda joints, _: joints * [1, 1, 0])
+    said = refused(raw)
+    assert "usable pose: 0.0% of 16 (16 no score)" in said and "write 1 as the score of every joint" in said
+
+
+def test_low_scores_are_told_and_prepared_but_not_shares_with_low_scores(raw, capsys):
+    change_poses(raw, lambda joints, _: joints * [1, 1, 0.4])
+    report = run(raw)
+    assert "warning: no joint has a score of 0.5 or more in 16 of 16 frames" in capsys.readouterr().err
+    assert "no joint has a score of 0.5 or more in " in report["warnings"][0] and len(report["warnings"]) == 1
+    shutil.rmtree(raw / "out")
+    change_poses(raw, lambda joints, image: joints / [*image.shape[::-1], 1])
+    assert "they seem to be shares of the image" in refused(raw)
+
+
 @pytest.mark.parametrize("factor", [(2, 2), (0.5, 0.5), (2, 1)])
 def test_poses_of_a_crop_of_another_size(raw, factor):
     """Joints go with the ratio of the sizes, so that they end where they would without."""
