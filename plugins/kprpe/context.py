@@ -75,7 +75,10 @@ class KeypointContext:
         else:
             running = getattr(self._thread, "current", None)
         if running is None:
-            raise KpstraError("KP-RPE: no keypoints set: call the network `with handle.set_keypoints(keypoints):`")
+            raise KpstraError(
+                "KP-RPE: no keypoints set: call the network `with handle.set_keypoints(keypoints):`; a copy of a "
+                "network (EMA, deepcopy, torch.load) has a handle of its own, KPRPEHandle(copy)"
+            )
         return running
 
     @contextmanager

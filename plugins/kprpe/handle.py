@@ -30,7 +30,23 @@ class Injected(NamedTuple):
 
 
 class KPRPEHandle:
-    """The injected attentions of a network: sets their keypoints, lists and removes them."""
+    """The injected attentions of a network: sets their keypoints, lists and removes them.
+
+    :func:`inject_kprpe` returns one; a copy of the network, whether of an EMA, ``copy.deepcopy`` or ``torch.load``, has
+    keypoints of its own, and so needs a handle of its own.
+
+    Args:
+        module: a network that has KP-RPE, or a wrapper of one.
+
+    Raises:
+        KpstraError: there is no KP-RPE in it.
+
+    Example:
+        >>> handle = inject_kprpe(network, {"num_keypoints": 17})
+        >>> ema = timm.utils.ModelEmaV3(network)
+        >>> with KPRPEHandle(ema).set_keypoints(points):
+        ...     features = ema(images)
+    """
 
     def __init__(self, module: nn.Module) -> None:
         self.attentions = {n: m for n, m in module.named_modules() if isinstance(m, KeypointAttention)}

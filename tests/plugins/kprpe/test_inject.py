@@ -1,7 +1,7 @@
 """Injection into torchvision's, timm's and OpenGait's attentions."""
 
 import copy
-import pickle
+import io
 
 import pytest
 import timm
@@ -90,20 +90,49 @@ def test_remove_restores_the_network(name, mode):
     assert set(network.state_dict()) == set(state)
 
 
-@pytest.mark.parametrize("twin", [copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])
-@pytest.mark.parametrize("name", NETWORKS)
+def saved_and_loaded(network):
+    torch.save(network, stream := io.BytesIO())
+    stream.seek(0)
+    return torch.load(stream, weights_only=False)
+
+
+TWINS = {"deepcopy": copy.deepcopy, "ema": timm.utils.ModelEmaV3, "torch.load": saved_and_loaded}
+
+
+@pytest.mark.parametrize(
+    ("name", "twin"), [*((n, t) for n in NETWORKS for t in ("deepcopy", "torch.load")), ("timm vit", "ema")]
+)
 def test_copies_have_their_own_keypoints(name, twin):
     network, x, points = parts(name)
     handle = inject_kprpe(network.eval(), {"num_keypoints": L})
     randomise(handle)
-    other = twin(network)
+    other = TWINS[twin](network)
     with torch.no_grad():
         with handle.set_keypoints(points):
             here = network(x)
-            with pytest.raises(KpstraError, match="no keypoints set"):
+            with pytest.raises(KpstraError, match=r"no keypoints set.*a copy .*, KPRPEHandle\(copy\)"):
                 other(x)
         with KPRPEHandle(other).set_keypoints(points):
             assert torch.equal(other(x), here)
+
+
+@pytest.mark.parametrize("twin", TWINS.values(), ids=TWINS)
+def test_a_copys_handle_removes_kprpe_from_the_copy_alone(twin):
+    network, x, points = parts("torchvision swin")
+    network.eval()
+    with torch.no_grad():
+        before = network(x)
+        handle = inject_kprpe(network, {"num_keypoints": L})
+        randomise(handle)
+        with handle.set_keypoints(points):
+            here = network(x)
+        other = twin(network)
+        KPRPEHandle(other).remove()
+        assert torch.equal(other(x), before)
+        with handle.set_keypoints(points):
+            assert torch.equal(network(x), here)
+    with pytest.raises(KpstraError, match="no KP-RPE in it"):
+        KPRPEHandle(other)
 
 
 def test_the_window_bias_reaches_the_attention_as_swin_computes_it():
