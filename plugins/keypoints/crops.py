@@ -13,6 +13,7 @@ WELL = 0.9  # shares below are told
 FEWEST = 20  # images from which something is judged
 TOP_HEAVY = 0.4  # of the crop's height: bodies that end above this, or are smaller, do not fill their crop
 SCORE_LIMIT = 1.5  # heat maps exceed 1 a little
+SCALES = {6.0: "AlphaPose's go up to 6", 100.0: "they seem to be in percent"}  # by the highest that there is
 
 
 def joints_on_crops(keypoints: np.ndarray, sizes: np.ndarray) -> tuple[int, int]:
@@ -49,12 +50,29 @@ def warnings_of(keypoints: np.ndarray, sizes: np.ndarray) -> Iterator[str]:
         what = "faces" if keypoints.shape[1] == FIVE_POINTS else "bodies"
         yield f"{what} end at {lowest:.0%} of the crops' height; they seem to be {cause}"
     yield from (_exchanged if keypoints.shape[1] == FIVE_POINTS else _upside_down)(keypoints)
-    scores = keypoints[..., 2][keypoints[..., 2] > 0]
-    if (scores > SCORE_LIMIT).mean() > 1 - WELL:
-        yield f"{(scores > SCORE_LIMIT).mean():.0%} of the scores are above {SCORE_LIMIT}; scores above 1 count as 1"
+    if doubt := high_scores(keypoints[..., 2]):
+        yield doubt
     most = max(Counter(joints.tobytes() for joints in keypoints).values())
     if most > max(1, (1 - WELL) * len(keypoints)):
         yield f"{most} of {len(keypoints)} crops have the same keypoints; they seem to be those of one other image"
+
+
+def high_scores(scores: np.ndarray) -> str | None:
+    """Return what is wrong with scores of which many lie above 1, and what becomes of them; ``None`` if few do.
+
+    Args:
+        scores: of any shape; 0 for absent joints, which are left out.
+    """
+    scores = scores[scores > 0]
+    share = (scores > SCORE_LIMIT).mean() if scores.size else 0
+    if share <= 1 - WELL:
+        return None
+    highest = scores.max()
+    cause = next((cause for limit, cause in SCALES.items() if highest <= limit), "they are no confidences")
+    return (
+        f"{share:.0%} of the scores are above {SCORE_LIMIT}, up to {highest:.4g}: {cause}; scores above 1 count as 1, "
+        "so joints of unequal scores get the same weight: bring the scores to [0, 1] first"
+    )
 
 
 def _cause(keypoints: np.ndarray, sizes: np.ndarray) -> str:

@@ -34,10 +34,14 @@ class CropKeypoints:
     def __init__(self, people: Mapping[str, np.ndarray]) -> None:
         shape = next(iter(people.values())).shape
         self._joints = np.stack([*people.values(), np.zeros(shape)]).astype(np.float32)
-        self._joints[..., 2] = self._joints[..., 2].clip(0, 1)
         self._row = {image: row for row, image in enumerate(people)}
 
     def __getitem__(self, image: str) -> np.ndarray:
+        joints = self.as_read(image)
+        return np.concatenate((joints[:, :2], joints[:, 2:].clip(0, 1)), 1)
+
+    def as_read(self, image: str) -> np.ndarray:
+        """Return the keypoints of an image with the scores that were read, which may lie above 1."""
         return self._joints[self._row.get(image, -1)]
 
     def __contains__(self, image: str) -> bool:
@@ -114,7 +118,7 @@ def describe(keypoints: CropKeypoints, images: Iterable[str], most: int = LOOKED
     looked = there[:: -(-len(there) // most)] if there else []
     if looked:
         bar = tqdm(looked, desc="Reading sizes", unit="image", disable=True if len(looked) <= LOOKED_AT else None)
-        joints, sizes = np.stack([keypoints[image] for image in looked]), np.array([*map(size_of, bar)])
+        joints, sizes = np.stack([keypoints.as_read(image) for image in looked]), np.array([*map(size_of, bar)])
         on, sure = joints_on_crops(joints, sizes)
         lines.append(f"{on:,} of {sure:,} confident joints lie on their crop ({len(looked):,} crops looked at)")
         lines += [f"Warning: {text}" for text in warnings_of(joints, sizes)]

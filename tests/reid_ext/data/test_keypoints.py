@@ -184,9 +184,20 @@ def test_several_draws_of_an_image_are_refused(market_root, keypoint_file):
         attach_keypoints(manager(market_root, k_tfm=2), sources=keypoint_file)
 
 
-def test_confidences_end_at_one():
-    joints = np.full((17, 3), 6.0)
-    assert CropKeypoints({"a": joints})["a"][:, 2].max() == 1
+def test_scores_above_one_count_as_one_and_are_told(tmp_path):
+    """AlphaPose's go up to 6."""
+    path = str(tmp_path / "a.png")
+    Image.new("RGB", (64, 128)).save(path)
+    joints = np.stack([np.linspace(5, 60, 17), np.linspace(5, 120, 17), np.linspace(0.5, 6, 17)], 1)
+    keypoints = CropKeypoints({path: joints})
+    np.testing.assert_allclose(keypoints[path], np.minimum(joints, [64, 128, 1]), rtol=1e-6)
+    told = [line for line in describe(keypoints, [path]) if "scores" in line]
+    assert len(told) == 1
+    assert told[0].startswith(
+        "Warning: 82% of the scores are above 1.5, up to 6: AlphaPose's go up to 6; scores above 1"
+    )
+    joints[:, 2] /= 6
+    assert not any("scores" in line for line in describe(CropKeypoints({path: joints}), [path]))
 
 
 def test_an_unreadable_image_is_named(tmp_path):
