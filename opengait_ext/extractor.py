@@ -3,6 +3,7 @@
 >>> extractor = GaitFeatureExtractor("opengait/swingait2d_kprpe_gait3d.yaml", "output/.../x-60000.pt")
 >>> features = extractor(silhouettes, keypoints)                     # (1, 256, 15)
 >>> features = extractor(["data/0001/camid0_videoid0/seq0", (silhouettes, keypoints)])      # (2, 256, 15)
+>>> features = extractor([silhouettes, other_silhouettes], [keypoints, other_keypoints])    # (2, 256, 15)
 """
 
 from __future__ import annotations
@@ -85,13 +86,16 @@ class GaitFeatureExtractor:
         transforms = self.model.cfgs["evaluator_cfg"]["transform"]
         self.modalities = len(transforms) if isinstance(transforms, list) else 1
 
-    def __call__(self, sequences: Given | list[Given], keypoints: np.ndarray | None = None) -> np.ndarray:
+    def __call__(
+        self, sequences: Given | list[Given], keypoints: np.ndarray | Sequence[np.ndarray] | None = None
+    ) -> np.ndarray:
         """Return the features of one sequence or several.
 
         Args:
             sequences: silhouettes (T, H, W) uint8, 0 to 255, prepared as the training data were; or a folder that
                 ``prepare`` wrote; or a list of folders, silhouettes and pairs (silhouettes, keypoints).
-            keypoints: (T, 17, 3) x, y in pixels of the silhouettes and score, beside silhouettes of one sequence.
+            keypoints: (T, 17, 3) x, y in pixels of the silhouettes and score, beside silhouettes of one sequence;
+                beside a list of silhouettes, a list of the keypoints of each.
 
         Returns:
             (n, channels, parts). The host's distance between two sequences is the mean over the parts of the Euclidean
@@ -104,7 +108,7 @@ class GaitFeatureExtractor:
             UserWarning: joints that are not on the body, with the likely cause.
         """
         if keypoints is not None:
-            sequences = [(sequences, keypoints)]
+            sequences = _paired(sequences, keypoints)
         elif not isinstance(sequences, list):
             sequences = [sequences]
         if not sequences:
@@ -122,7 +126,7 @@ class GaitFeatureExtractor:
         where = f"GaitFeatureExtractor: sequence {number}"
         if isinstance(given, (str, Path)):
             where, given = str(given), self._files(Path(given))
-        modalities = [np.asarray(array) for array in (given if isinstance(given, (tuple, list)) else (given,))]
+        modalities = [_array(values, where) for values in (given if isinstance(given, (tuple, list)) else (given,))]
         name = type(self.model).__name__
         if len(modalities) != self.modalities:
             wanted = {1: "silhouettes alone", 2: "silhouettes and keypoints"}.get(self.modalities, self.modalities)
@@ -158,3 +162,26 @@ class GaitFeatureExtractor:
         elif chosen:
             files = [files[i] for i in chosen if i < len(files)]
         return [read_array(file) for file in files]
+
+
+def _paired(sequences: Given | Sequence[Given], keypoints: Any) -> list[Given]:
+    """Return (silhouettes, keypoints) of one sequence, or of each of several."""
+    if not isinstance(sequences, (list, tuple)):
+        return [(sequences, keypoints)]
+    if not hasattr(keypoints, "__len__") or len(keypoints) != len(sequences):
+        raise KpstraError(
+            f"GaitFeatureExtractor: a list of {len(sequences)} silhouettes, but keypoints of "
+            f"{len(keypoints) if hasattr(keypoints, '__len__') else type(keypoints).__name__}: give a list of the "
+            "keypoints of each, or a list of pairs (silhouettes, keypoints)"
+        )
+    return list(zip(sequences, keypoints, strict=True))
+
+
+def _array(values: Any, where: str) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise KpstraError(
+            f"{where}: {type(values).__name__} is no array of numbers ({error}): give silhouettes, or a pair "
+            "(silhouettes, keypoints)"
+        ) from None

@@ -10,6 +10,7 @@ A model that takes keypoints gets them in pixels of the images: ``extractor(imag
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from plugins.common.devices import usable
 from plugins.errors import KpstraError, one_of
+from plugins.keypoints.crops import high_scores
 from plugins.keypoints.joints import resized
 
 from .data.images import read_image, rgb
@@ -85,6 +87,7 @@ class FeatureExtractor(Host):
             parameters, operations = complexity(self.model, (1, 3, *image_size))
             print(f"Model: {model_name}\n- params: {parameters:,}\n- flops: {operations:,}")
         evaluate_channels_last(self.model)
+        self.preprocess.transforms.append(self._as_weights)
         self._size = tuple(image_size)
         self._taken = joints_taken(self.model)
         self._feed = KeypointFeed(self.model) if takes_keypoints(self.model) else None
@@ -132,6 +135,10 @@ class FeatureExtractor(Host):
                 f"FeatureExtractor: a tensor with values up to {highest:.4g}: expected normalised images; give pixels "
                 "from 0 to 255 as uint8 arrays (H, W, 3), which are resized and normalised here"
             )
+        return self._as_weights(images)
+
+    def _as_weights(self, images: Tensor) -> Tensor:
+        """Return the images in the precision of the network, which ``extractor.model.half()`` may have changed."""
         return images.to(next(self.model.parameters()).dtype)
 
 
@@ -156,12 +163,18 @@ def _array(image: Any) -> np.ndarray:
 
 def _joints(keypoints: Any, taken: int, sizes: list[tuple[int, int]], target: tuple[int, int] | None = None) -> Tensor:
     """Return keypoints (B, L, 3) of images of these sizes, in pixels of the images resized to ``target``."""
-    array = np.asarray(keypoints.detach().cpu() if isinstance(keypoints, Tensor) else keypoints, np.float64)
+    wanted = f"expected ({len(sizes)}, {taken}, 3), as images"
+    try:
+        array = np.asarray(keypoints.detach().cpu() if isinstance(keypoints, Tensor) else keypoints, np.float64)
+    except (TypeError, ValueError) as error:
+        raise KpstraError(f"FeatureExtractor: keypoints {keypoints!r:.60}: {wanted} ({error})") from None
     array = array[None] if array.ndim == 2 else array
     if array.shape != (len(sizes), taken, 3):
-        raise KpstraError(f"FeatureExtractor: keypoints {array.shape}: expected ({len(sizes)}, {taken}, 3), as images")
+        raise KpstraError(f"FeatureExtractor: keypoints {array.shape}: {wanted}")
     if not np.isfinite(array).all():
         raise KpstraError("FeatureExtractor: the keypoints hold values that are not finite")
+    if doubt := high_scores(array[..., 2]):
+        warnings.warn(f"FeatureExtractor: {doubt}", stacklevel=3)
     if target is not None:
         absent = array[..., 2] <= 0
         array = np.stack([resized(joints, size, target) for joints, size in zip(array, sizes, strict=True)])

@@ -51,6 +51,7 @@ for config in (PLAIN, KPRPE):
     result[Path(config).name] = {
         "shape": list(kept[-1].shape),
         "folders": np.array_equal(extractor(folders), kept[-1]), "single": np.array_equal(single, kept[-1][:1]),
+        "lists": config == PLAIN or np.array_equal(extractor(*map(list, zip(*pairs))), kept[-1][:2]),
         "mixed": np.array_equal(extractor([pairs[0], str(folders[1])]), kept[-1][:2]),
     }
 moved = keypoints + np.float32([8, 0, 0])
@@ -82,6 +83,9 @@ tries = {
     "binary": lambda: extractors[PLAIN](silhouettes // 255),
     "shares": lambda: extractors[KPRPE](silhouettes, keypoints / np.float32([64, 64, 1])),
     "nan": lambda: extractors[KPRPE]([(silhouettes, keypoints), (silhouettes, absent)]),
+    "fewer keypoints": lambda: extractors[KPRPE]([silhouettes, silhouettes], [keypoints]),
+    "two arrays, pairs": lambda: extractors[KPRPE]([(silhouettes, keypoints)] * 2, [keypoints] * 2),
+    "ragged": lambda: extractors[KPRPE]([([silhouettes, silhouettes[:2]], [keypoints, keypoints[:2]])]),
     "empty folder": lambda: extractors[PLAIN](root),
     "nothing": lambda: extractors[PLAIN]([]),
 }
@@ -107,6 +111,9 @@ MESSAGES = {
     "binary": "silhouettes of 0 and 1: expected 0 to 255",
     "shares": "sequence 0: all keypoints lie between 0 and 1: expected pixels of the silhouettes",
     "nan": "sequence 1: keypoints of frame 2 are NaN or infinite",
+    "fewer keypoints": "a list of 2 silhouettes, but keypoints of 1: give a list of the keypoints of each",
+    "two arrays, pairs": "sequence 0: tuple is no array of numbers",
+    "ragged": "sequence 0: list is no array of numbers",
     "empty folder": "no folder of a prepared sequence",
     "nothing": "no sequences given",
 }

@@ -50,10 +50,16 @@ def test_features_are_those_of_the_test(model, weights, crop):
     with torch.no_grad():
         wanted = model(tensor)
     array = np.asarray(Image.open(crop).convert("RGB"))
-    for given in (str(crop), crop, Image.open(crop), array, tensor, tensor[0], tensor.double()):
-        torch.testing.assert_close(extractor(given), wanted)
+    given = (str(crop), crop, Image.open(crop), array, tensor, tensor[0], tensor.double())
+    for one in given:
+        torch.testing.assert_close(extractor(one), wanted)
     both = extractor([crop, array])
     torch.testing.assert_close(both, wanted.expand(2, -1))
+    extractor.model.bfloat16()
+    with torch.no_grad():
+        coarse = extractor.model(tensor.bfloat16())
+    for one in given:
+        assert torch.equal(extractor(one), coarse)
     assert wanted.shape == (1, 1280) and wanted.abs().max() > 1e-3
 
 
@@ -148,7 +154,7 @@ def test_keypoints_go_with_their_images(keypoint_extractor):
     """In pixels of each image: they are moved by the resize, absent ones stay zero."""
     chance = np.random.default_rng(0)
     images = [chance.integers(0, 256, (height, 64, 3), dtype=np.uint8) for height in (128, 64)]
-    keypoints = chance.uniform(0, 60, (2, 17, 3))
+    keypoints = chance.uniform(0, 60, (2, 17, 3)) / [1, 1, 60]
     keypoints[1, 4] = 0
     features = keypoint_extractor(images, keypoints)
     seen = keypoint_extractor.model.seen[1].numpy()
@@ -172,6 +178,11 @@ def test_keypoints_are_an_exported_model_s_second_input(keypoint_extractor, tmp_
     np.testing.assert_allclose(found, keypoint_extractor(images, keypoints).numpy(), atol=1e-4)
 
 
+def test_scores_that_all_count_as_one_are_told(keypoint_extractor):
+    with pytest.warns(UserWarning, match="FeatureExtractor: 100% of the scores are above 1.5, up to 6: AlphaPose's"):
+        keypoint_extractor(np.zeros((8, 8, 3), np.uint8), np.full((17, 3), 6.0))
+
+
 @pytest.mark.parametrize(
     ("keypoints", "message"),
     [
@@ -179,6 +190,8 @@ def test_keypoints_are_an_exported_model_s_second_input(keypoint_extractor, tmp_
         (np.zeros((2, 17, 3)), r"keypoints \(2, 17, 3\): expected \(1, 17, 3\)"),
         (np.zeros((17, 2)), r"keypoints \(1, 17, 2\)"),
         (np.full((17, 3), np.nan), "not finite"),
+        ([[[1, 2, 3]] * 17, [[1, 2, 3]] * 16], r"keypoints \[\[\[1, 2, 3\].*: expected \(1, 17, 3\), as images"),
+        ("k.json", r"keypoints 'k.json': expected \(1, 17, 3\), as images \(could not convert string"),
     ],
 )
 def test_keypoints_that_do_not_fit(keypoint_extractor, keypoints, message):
