@@ -52,6 +52,7 @@ def count_body(images: np.ndarray, keypoints: np.ndarray, counts: Counter) -> No
     xy = np.where(sure[..., None], keypoints[..., :2], 0).clip(-1e6, 1e6)
     low = sure.any(1) & ~(sure & (score >= CONFIDENT)).any(1)
     counts["frames looked at"] += len(images)
+    counts["frames of low scores"] += int(low.sum())
     counts["frames without a score"] += int((~sure.any(1)).sum())
     for kind, these in (("", ~low), (LOW, low)):
         if these.any():
@@ -76,7 +77,6 @@ def surest(keypoints: np.ndarray) -> np.ndarray:
 
 
 def _count_places(images: np.ndarray, xy: np.ndarray, sure: np.ndarray, counts: Counter, kind: str) -> None:
-    counts[f"{kind}frames"] += len(images)
     counts[f"{kind}joints confident"] += int(sure.sum())
     counts[f"{kind}joints on body"] += _on_body(images, xy, sure)
     _count_upright(images, xy[..., 1], sure, counts, kind)
@@ -149,7 +149,7 @@ def judge(total: Mapping[str, int]) -> Iterator[Verdict]:
     A share below 90 % is not well, one below 50 % stops. Where no joint is confident in a frame of ten, that is not
     well, and the joints of these frames with at least half of their frame's highest score are judged as well.
     """
-    joints, low = total.get("joints confident", 0), total.get(f"{LOW}frames", 0)
+    joints, low = total.get("joints confident", 0), total.get("frames of low scores", 0)
     if joints:
         yield from _judge_places(total, "", "confident joints", "frames")
     if low > (1 - WELL) * total.get("frames looked at", 0):

@@ -84,6 +84,7 @@ def test_low_scores_are_told_and_places_judged_as_those_of_high_ones(people):
     high, low = counted(scaled), counted(scaled, lambda joints, _: joints * [1, 1, 0.4 / 0.9])
     confident = sum(int((joints[:, 2] * 0.4 / 0.9 >= 0.2).sum()) for _, joints in scaled)
     assert low["joints confident"] == 0 and low["low scores: joints confident"] == confident > 3000
+    assert "frames" not in low  # what prepare counts itself
     (verdict,) = wrong(low)
     assert f"no joint has a score of 0.5 or more in {len(people)} of {len(people)} frames" in verdict.what
     assert not verdict.stops
