@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ SHOWN = (
     "sequences ordered as text, not by number",
 )
 LEFT_OVER = "sequences of an earlier run, no more in the input"
+REASONS = 5  # why sequences are not written, at most so many on the screen
 APPROXIMATE = "APPROXIMATE keypoints, aligned by the body box: off by about 1.1 pixels of 64 in the mean"
 
 
@@ -63,8 +65,27 @@ def make_report(
         "sequences ordered as text, not by number": total["reordered"],
         "confident joints checked": total["joints confident"],
         "of these on the body": total["joints on body"],
-        "warnings": [verdict.what for verdict in findings(total) if not verdict.well],
+        "warnings": [
+            *_not_written(skipped, [record["sequence"] for record in records]),
+            *(verdict.what for verdict in findings(total) if not verdict.well),
+        ],
     }
+
+
+def _not_written(skipped: Mapping[str, str], names: Sequence[str]) -> Iterator[str]:
+    """Yield why sequences are not written, each reason with an example, and who is missing whole."""
+    alike: dict[str, list[str]] = {}  # sequences by their reasons, but for names and numbers in these
+    for name, reason in skipped.items():
+        alike.setdefault(re.sub(r"\d+", "0", reason.replace(name, "")), []).append(name)
+    groups = sorted(alike.values(), key=len, reverse=True)
+    for group in groups[:REASONS]:
+        yield f"sequences not written: {len(group)} of {len(names)}, for example {group[0]}: {skipped[group[0]]}"
+    if rest := sum(map(len, groups[REASONS:])):
+        yield f"sequences not written: {rest} of {len(names)} for other reasons, see {REPORT}"
+    people = {name.split("/")[0] for name in names}
+    gone = people - {name.split("/")[0] for name in names if name not in skipped}
+    if gone:
+        yield f"people of whom no sequence is written: {len(gone)} of {len(people)}: {some(sorted(gone))}"
 
 
 def summary(report: Mapping[str, Any], output: Path) -> str:

@@ -68,7 +68,7 @@ def test_narrow_silhouettes_have_their_own_middle():
 
 
 def test_what_cannot_be_joined_is_skipped_and_reported(data, tmp_path, capsys):
-    names = sorted(str(p.relative_to(data / "sils")) for p in (data / "sils").glob("*/*/*"))[:5]
+    names = sorted(str(p.relative_to(data / "sils")) for p in (data / "sils").glob("*/*/*"))[:6]
     for kind in ("sils", "poses"):
         for name in names:
             (tmp_path / kind / name).mkdir(parents=True)
@@ -78,14 +78,21 @@ def test_what_cannot_be_joined_is_skipped_and_reported(data, tmp_path, capsys):
     (tmp_path / "poses" / names[1] / "a.pkl").write_bytes(b"\x80\x04broken")
     (tmp_path / "poses" / names[2] / "a.pkl").unlink()
     (tmp_path / "sils" / names[3] / "a.pkl").write_bytes(pickle.dumps(np.zeros((20, 64, 64))))
+    poses = load(tmp_path / "poses" / names[5] / "a.pkl")
+    (tmp_path / "poses" / names[5] / "a.pkl").write_bytes(pickle.dumps(poses[2:]))
     arguments = ["--silhouettes", str(tmp_path / "sils"), "--poses", str(tmp_path / "poses"), "--output"]
     assert main(["prepare-pickles", *arguments, str(tmp_path / "out"), "--workers", "1"]) == 0
-    assert "APPROXIMATE" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "APPROXIMATE" in out
+    assert f"warning: sequences not written: 2 of 6, for example {names[0]}: unequal length: 20 silhouettes" in out
+    for name in names[1:4]:
+        assert f"warning: sequences not written: 1 of 6, for example {name}: " in out
+    assert "warning: people of whom no sequence is written: 1 of 2: 0001\n" in out
     report = json.loads((tmp_path / "out" / "prepare_report.json").read_text())
     reasons = [report["sequences not written"].get(name, "") for name in names]
     for reason, expected in zip(
         reasons,
-        ("unequal length: 20 silhouettes, 19 poses", "not a readable", "0 .pkl files", "expected uint8", ""),
+        ("unequal length: 20 silhouettes, 19 poses", "not a readable", "0 .pkl files", "expected uint8", "", "unequal"),
         strict=True,
     ):
         assert expected in reason and bool(expected) == bool(reason)
