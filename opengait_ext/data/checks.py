@@ -16,8 +16,9 @@ from plugins.keypoints.joints import JOINTS
 from ..settings.model import SECTIONS
 from .body import count_body, evenly, judge, judge_scores
 from .causes import likely_cause
-from .layout import find_sequences
+from .layout import DEPTH, find_sequences
 from .pixels import count_pixels, judge_pixels
+from .prepare.sequence import FILES
 
 USES_JOINTS = {"kprpe", "heatmaps"}  # sections of model_cfg
 SAMPLED, FRAMES = 8, 16  # sequences, and frames of each, that are looked at before a run
@@ -85,19 +86,42 @@ def check_dataset(dataset: Any, cfgs: Mapping[str, Any], train: bool) -> None:
     counts = Counter(len(info[-1]) for info in dataset.seqs_info)
     if len(counts) > 1:
         usual = counts.most_common(1)[0][0]
-        odd = next("/".join(info[:3]) for info in dataset.seqs_info if len(info[-1]) != usual)
+        odd = next(info[-1] for info in dataset.seqs_info if len(info[-1]) != usual)
+        others = next(info[-1] for info in dataset.seqs_info if len(info[-1]) == usual)
         raise KpstraError(
-            f"data_cfg.dataset_root: {data['dataset_root']}: sequences have {usual} files, {odd} has not; "
-            "run `opengait-ext prepare` again"
+            f"data_cfg.dataset_root: {data['dataset_root']}: sequences have {usual} files, {_sequence(odd)} has "
+            f"{len(odd)}{_difference(odd, others)}; run `opengait-ext prepare` again"
         )
     section = "trainer_cfg" if train else "evaluator_cfg"
     transforms = cfgs[section]["transform"]
-    wanted = len(transforms) if isinstance(transforms, list) else 1
-    if next(iter(counts)) != wanted:
+    wanted, there = len(transforms) if isinstance(transforms, list) else 1, next(iter(counts))
+    if there != wanted:
+        if there == 1 and wanted == len(FILES) and not list(_folder(dataset.seqs_info[0][-1]).glob(f"*{FILES[1]}")):
+            raise KpstraError(
+                f"data_cfg.dataset_root: {data['dataset_root']}: silhouettes only, no {FILES[1]}, for example in "
+                f"{_sequence(dataset.seqs_info[0][-1])}; the model uses joints: run `opengait-ext prepare` with --poses"
+            )
         raise KpstraError(
-            f"{section}.transform: {wanted} transforms for data of {next(iter(counts))} modalities; each needs one, "
+            f"{section}.transform: {wanted} transforms for data of {there} modalities; each needs one, "
             "data_cfg.data_in_use chooses modalities"
         )
+
+
+def _folder(paths: Sequence[str]) -> Path:
+    return Path(paths[0]).parent
+
+
+def _sequence(paths: Sequence[str]) -> str:
+    """``<id>/<type>/<view>`` of a sequence's files; the host's record may have the data set's name before the id."""
+    return "/".join(_folder(paths).parts[-DEPTH:])
+
+
+def _difference(paths: Sequence[str], usual: Sequence[str]) -> str:
+    """Name the files that a sequence lacks or has besides, if the names of both are of one kind."""
+    here, there = ({Path(path).name for path in some_paths} for some_paths in (paths, usual))
+    if here < there:
+        return f": no {', '.join(sorted(there - here))}"
+    return f": besides {', '.join(sorted(here - there))}" if there < here else ""
 
 
 def _first(root: str) -> str:

@@ -100,6 +100,45 @@ def test_other_files_among_the_sequences():
         check_dataset(data, settings("r"), True)
 
 
+def listed(tmp_path, *files):
+    """A data set of sequences that hold these files; the host's records have the data set's name before the id."""
+    records = []
+    for number, names in enumerate(files, 1):
+        folder = tmp_path / "pkl" / f"{number:04d}" / "nm-01" / "090"
+        folder.mkdir(parents=True)
+        for name in names:
+            (folder / name).write_bytes(b"")
+        records.append([f"pkl-{number:04d}", "nm-01", "090", [str(folder / name) for name in names]])
+    return DataSet(seqs_info=records)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (["0_sil.pkl"], "sequences have 2 files, 0003/nm-01/090 has 1: no 1_keypoints.pkl; run"),
+        (["0_sil.pkl", "1_keypoints.pkl", "2_x.pkl"], "2 files, 0003/nm-01/090 has 3: besides 2_x.pkl; run"),
+        (["a.pkl"], "sequences have 2 files, 0003/nm-01/090 has 1; run `opengait-ext prepare` again"),
+    ],
+)
+def test_a_sequence_of_more_or_fewer_files(tmp_path, files, said):
+    data = listed(tmp_path, *[["0_sil.pkl", "1_keypoints.pkl"]] * 2, files)
+    with pytest.raises(KpstraError) as caught:
+        check_dataset(data, settings("root"), True)
+    assert said in str(caught.value)
+
+
+def test_silhouettes_alone_for_a_model_with_joints(tmp_path):
+    data = listed(tmp_path, ["0_sil.pkl"], ["0_sil.pkl"])
+    with pytest.raises(
+        KpstraError, match=r"silhouettes only, no 1_keypoints.pkl, for example in 0001/nm-01/090; .*run"
+    ):
+        check_dataset(data, settings("root"), True)
+    unused = listed(tmp_path / "unused", ["0_sil.pkl", "1_keypoints.pkl"])
+    unused.seqs_info[0][-1].pop()  # as data_cfg.data_in_use: [true, false] does
+    with pytest.raises(KpstraError, match=r"trainer_cfg.transform: 2 transforms for data of 1 modalities"):
+        check_dataset(unused, settings("root"), True)
+
+
 def test_the_level_of_the_root(tmp_path):
     """One level too deep, too high, or people that the partition does not name."""
     folder = tmp_path / "root" / "0001" / "nm" / "000"
