@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from plugins.errors import KpstraError
 
 DEPTH = 3  # <id>/<cam_video>/<seq>
+PICTURES = (".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pgm")  # that are not read
 
 
 def find_sequences(root: Path, suffix: str, option: str) -> list[str]:
@@ -39,9 +41,18 @@ def find_sequences(root: Path, suffix: str, option: str) -> list[str]:
         None,
     )
     if found is None:
-        raise KpstraError(f"{option} {root}: no {suffix} file in it; {wanted}")
+        raise KpstraError(f"{option} {root}: no {suffix} file in it{_pictures(root, suffix)}; {wanted}")
     advice = "give a folder deeper" if len(found.parts) > DEPTH + 1 else "give the folder that holds the ids"
     raise KpstraError(f"{option} {root}: wrong layout, for example {found}; {wanted}: {advice}")
+
+
+def _pictures(root: Path, suffix: str) -> str:
+    """Say that there are pictures of another kind where PNG files are looked for."""
+    if suffix != ".png":
+        return ""
+    kinds = Counter(Path(file).suffix.lower() for _, files in walk(root) for file in files if file[0] != ".")
+    number, kind = max((kinds[kind], kind) for kind in PICTURES)
+    return f", but {number} {kind}: convert them to PNG, which loses nothing" if number else ""
 
 
 def walk(root: Path) -> Iterator[tuple[str, list[str]]]:

@@ -290,6 +290,9 @@ def test_no_usable_pose_stops_the_run(raw):
 def test_errors_are_one_line(raw, capsys):
     silhouettes, poses = raw / "2D_Silhouettes", raw / "2D_Poses"
     (raw / "nothing").mkdir()
+    for number in range(3):
+        (raw / "jpeg" / "1" / "2" / "3").mkdir(parents=True, exist_ok=True)
+        (raw / "jpeg" / "1" / "2" / "3" / f"{number}.{('JPG', 'jpg', 'bmp')[number]}").write_text("")
     (raw / "file").write_text("")
     (raw / "foreign").mkdir()
     (raw / "foreign" / "thesis.tex").write_text("")
@@ -304,6 +307,7 @@ def test_errors_are_one_line(raw, capsys):
         ((raw / "absent", poses, raw / "o"), (), "--silhouettes", "no such folder"),
         ((silhouettes, raw / "absent", raw / "o"), (), "--poses", "no such folder"),
         ((raw / "nothing", poses, raw / "o"), (), "--silhouettes", "no .png file in it"),
+        ((raw / "jpeg", poses, raw / "o"), (), "no .png file in it, but 2 .jpg: convert them to PNG"),
         ((raw, poses, raw / "o"), (), "wrong layout", "a folder deeper"),
         ((silhouettes / "0001", poses, raw / "o"), (), "wrong layout", "the folder that holds the ids"),
         ((silhouettes, raw / "nothing", raw / "o"), (), "--poses", "no .txt file in it"),
