@@ -13,7 +13,7 @@ import numpy as np
 from plugins.errors import KpstraError
 from plugins.keypoints.joints import JOINT_SETS, JOINTS
 
-from ..body import WELL, Verdict, count_body, evenly, judge
+from ..body import HARDLY, WELL, Verdict, count_body, evenly, judge
 from ..causes import Frame, likely_cause
 from ..pixels import count_pixels, judge_pixels
 from .body_box import align_frame
@@ -99,7 +99,8 @@ def findings(total: Mapping[str, int]) -> Iterator[Verdict]:
     if total["frames"]:
         share = 1 - sum(unused.values()) / total["frames"]
         why = ", ".join(f"{n} {rule}" for rule, n in unused.items()) or "none without"
-        yield Verdict(f"frames with a usable pose: {share:.1%} of {total['frames']} ({why})", share >= WELL, share == 0)
+        what = f"frames with a usable pose: {share:.1%} of {total['frames']} ({why})"
+        yield Verdict(what, share >= WELL, share < HARDLY)
     yield from judge(total)
 
 

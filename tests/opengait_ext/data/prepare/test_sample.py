@@ -9,6 +9,7 @@ import pytest
 from walking_body import MISTAKES, RAW
 
 from opengait_ext.data.prepare import prepare
+from opengait_ext.data.prepare.sample import findings
 from opengait_ext.data.safe_pickle import read_array
 from plugins.errors import KpstraError
 
@@ -103,6 +104,21 @@ def test_scores_in_percent_are_told_and_prepared(raw, capsys):
     report = run(raw)
     assert "warning: scores above 1.5" in capsys.readouterr().err
     assert report["warnings"] and "scores above 1.5" in report["warnings"][0]
+
+
+def test_poses_of_less_than_half_of_the_frames(raw, capsys):
+    """A pose in half of the frames is doubtful, in fewer is refused; so at the end as well."""
+    for path in files(raw, POSES)[::2]:
+        path.unlink()
+    assert run(raw)["frames with all joints absent"]["missing"] == 20
+    assert "warning: frames with a usable pose: 50.0% of 16 (8 missing)" in capsys.readouterr().err
+    for total, stops in ((20, False), (21, True)):
+        verdict = next(findings({"frames": 40, "poses missing": total, "images": 0, "images inverted": 0}))
+        assert verdict.stops == stops and not verdict.well
+    for path in files(raw, POSES)[::2]:
+        path.unlink()
+    with pytest.raises(KpstraError, match=r"usable pose: \d+\.\d% of 16 \(\d+ missing\)"):
+        run(raw, "fewer")
 
 
 def test_poses_without_scores_are_refused(raw):
