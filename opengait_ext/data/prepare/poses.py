@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def read_pose(path: str | Path, size: tuple[int, int] | None = None) -> tuple[np
         (17, 3), and ``scaled`` if the joints were, else nothing; or ``None`` and the rule in :data:`POSE_RULES`.
     """
     try:
-        values = list(map(float, read_bytes(path).replace(b",", b" ").split()))
+        values = list(map(float, pose_values(path)))
     except FileNotFoundError:
         return None, "missing"
     except (OSError, ValueError):
@@ -47,6 +48,11 @@ def read_pose(path: str | Path, size: tuple[int, int] | None = None) -> tuple[np
     if size is None or min(crop) <= 0 or sorted(crop) == sorted(size):  # or height first, as GREW has it
         return joints, ""
     return resized(joints, crop[::-1], size[::-1]), "scaled"
+
+
+def pose_values(path: str | Path) -> list[bytes]:
+    """Return a pose file's values, as they are written; a byte-order mark is none of them."""
+    return read_bytes(path).removeprefix(codecs.BOM_UTF8).replace(b",", b" ").split()
 
 
 def place(poses: np.ndarray, placements: np.ndarray) -> np.ndarray:

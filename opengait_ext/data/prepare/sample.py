@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from ..causes import Frame, likely_cause
 from ..pixels import count_pixels, judge_pixels
 from .body_box import align_frame
 from .layouts import GAIT3D, RawLayout
-from .poses import POSE_RULES, VALUES, read_pose
+from .poses import POSE_RULES, VALUES, pose_values, read_pose
 from .sequence import images_of
 from .silhouettes import MIN_SUM, Dropped, align_silhouette, read_silhouette
 
@@ -149,7 +150,7 @@ def describe(name: str, image: np.ndarray, path: Path) -> str:
     pose, broken = read_pose(path)
     if pose is None:
         return f"; for example {path}: {POSE_RULES[broken]}{_count(path) if broken == 'broken' else ''}"
-    lead = ", ".join(path.read_text().replace(",", " ").split()[:2])
+    lead = b", ".join(pose_values(path)[:2]).decode()
     return (
         f"; for example {name}: image {image.shape[1]} wide and {image.shape[0]} high, pose file begins with "
         f"{lead}, {_spread(pose)}"
@@ -157,11 +158,25 @@ def describe(name: str, image: np.ndarray, path: Path) -> str:
 
 
 def _count(path: Path) -> str:
-    """How many values a broken pose file has, and of which joint set that many would be."""
-    values = len(path.read_bytes().replace(b",", b" ").split()) if path.is_file() else 0
+    """How many values a broken pose file has, and of which joint set that many would be; or the value that is none."""
+    found = pose_values(path) if path.is_file() else []
+    values = len(found)
     joints, rest = divmod(values - 2, 3)
     if values == 3 * JOINTS:
         return f": {values} values, the two in front, width and height, are missing"
     if not rest and joints in JOINT_SETS:
         return f": {values} values, as of {JOINT_SETS[joints].name} joints; COCO's {JOINTS} are needed"
     return f": {values} values, expected {VALUES}"
+    if values == VALUES:
+        return next(f": value {i} of {values} is {_text(one)}" for i, one in enumerate(found, 1) if not _finite(one))
+
+
+def _finite(value: bytes) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except ValueError:
+        return False
+
+
+def _text(value: bytes) -> str:
+    return repr(value[:20].decode(errors="replace"))

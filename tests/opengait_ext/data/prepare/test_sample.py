@@ -117,6 +117,24 @@ def test_poses_of_less_than_half_of_the_frames(raw, capsys):
         assert verdict.stops == stops and not verdict.well
     for path in files(raw, POSES)[::2]:
         path.unlink()
+def test_a_byte_order_mark_is_no_value(raw):
+    run(raw, "straight")
+    for path in files(raw, POSES):
+        path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert run(raw)["frames with all joints absent"]["broken"] == 0
+    for name in NAMES:
+        ours, straight = (raw / folder / name / "1_keypoints.pkl" for folder in ("out", "straight"))
+        assert ours.read_bytes() == straight.read_bytes()
+
+
+@pytest.mark.parametrize("value", ["1.5.2", "nan", "-", "ä" * 30])
+def test_a_value_that_is_no_number_is_named(raw, value):
+    for path in files(raw, POSES):
+        values = path.read_text().split(",")
+        path.write_text(",".join([*values[:7], value, *values[8:]]), encoding="utf-8")
+    assert f"not finite: value 8 of 53 is '{value[:10]}" in refused(raw)
+
+
     with pytest.raises(KpstraError, match=r"usable pose: \d+\.\d% of 16 \(\d+ missing\)"):
         run(raw, "fewer")
 
