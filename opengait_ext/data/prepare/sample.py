@@ -21,9 +21,10 @@ from .body_box import align_frame
 from .layouts import GAIT3D, RawLayout
 from .poses import POSE_RULES, VALUES, pose_values, read_pose
 from .sequence import images_of
-from .silhouettes import MIN_SUM, Dropped, align_silhouette, read_silhouette
+from .silhouettes import MIN_SUM, Dropped, align_silhouette, mask_in_alpha, read_silhouette
 
 SEQUENCES, FRAMES = 20, 8
+ALPHA = "the person is in the pictures' alpha channel, which is not read; write it as grey PNGs, white on black"
 
 
 @dataclass
@@ -33,12 +34,15 @@ class Sample:
     Args:
         sequences: how many they are from.
         then: where joints go after a mistake in them is undone, if not where they are.
+        pictures: what is to be said about the picture files themselves if anything is wrong.
+        example: one frame in words.
     """
 
     sequences: int
     then: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda image, joints: joints
     frames: list[Frame] = field(default_factory=list)
     counts: Counter = field(default_factory=Counter)
+    pictures: str = ""
     example: str = ""
 
     def add(self, image: np.ndarray, joints: np.ndarray | None, broken: str = "", exact: bool = False) -> None:
@@ -70,12 +74,15 @@ class Sample:
             KpstraError: names the likely cause and an example.
         """
         if not self.counts["frames"]:
-            raise KpstraError(f"none of {self.sequences} sequences looked at has a usable frame{self.example}")
+            raise KpstraError(
+                f"none of {self.sequences} sequences looked at has a usable frame{self.pictures}{self.example}"
+            )
         wrong = [verdict for verdict in findings(self.counts) if not verdict.well]
         if not wrong:
             return
         cause = likely_cause(self.frames, self.then)
-        line = f"{'; '.join(verdict.what for verdict in wrong)}, in {self.sequences} sequences looked at{cause.what}"
+        said = "; ".join(verdict.what for verdict in wrong)
+        line = f"{said}, in {self.sequences} sequences looked at{self.pictures or cause.what}"
         if cause.found or any(verdict.stops for verdict in wrong):
             raise KpstraError(line + self.example)
         print(f"warning: {line}", file=sys.stderr)
@@ -112,6 +119,8 @@ def raw_sample(silhouettes: Path, poses: Path, names: Sequence[str], size: int, 
     for name in chosen:
         folder, entries = layout.images(silhouettes, name), layout.poses(poses, name)
         for file in evenly(images_of(folder), FRAMES):
+            if not sample.frames and mask_in_alpha(folder / file):
+                sample.pictures = f"; {ALPHA}"
             try:
                 image = read_silhouette(folder / file)
                 if image.max() != 1 and image.sum() <= MIN_SUM:
@@ -162,13 +171,13 @@ def _count(path: Path) -> str:
     found = pose_values(path) if path.is_file() else []
     values = len(found)
     joints, rest = divmod(values - 2, 3)
+    if values == VALUES:
+        return next(f": value {i} of {values} is {_text(one)}" for i, one in enumerate(found, 1) if not _finite(one))
     if values == 3 * JOINTS:
         return f": {values} values, the two in front, width and height, are missing"
     if not rest and joints in JOINT_SETS:
         return f": {values} values, as of {JOINT_SETS[joints].name} joints; COCO's {JOINTS} are needed"
     return f": {values} values, expected {VALUES}"
-    if values == VALUES:
-        return next(f": value {i} of {values} is {_text(one)}" for i, one in enumerate(found, 1) if not _finite(one))
 
 
 def _finite(value: bytes) -> bool:

@@ -11,6 +11,8 @@ import numpy as np
 from .files import read_bytes
 
 MIN_SUM = 10000  # OpenGait's threshold on the raw image's pixel sum
+OPEN = 128  # the least value of a person's pixel
+OTHER = 0.05  # share of pixels in which alpha and colours may differ
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 
@@ -53,6 +55,14 @@ def read_silhouette(path: str | Path) -> np.ndarray:
     if image is None:
         raise Dropped("unreadable")
     return image
+
+
+def mask_in_alpha(path: str | Path) -> bool:
+    """Whether a picture's person is in its alpha channel, which is not read, and not in its colours."""
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None or image.ndim != 3 or image.shape[2] != 4 or image[..., 3].min() == image[..., 3].max():
+        return False
+    return bool(((image[..., 3] >= OPEN) != (image[..., :3].mean(2) >= OPEN)).mean() > OTHER)
 
 
 def align_silhouette(image: np.ndarray, out: np.ndarray) -> Placement:

@@ -93,6 +93,17 @@ def test_other_silhouettes(raw, change, said):
     assert said in refused(raw)
 
 
+@pytest.mark.parametrize("colour", [0, 255])
+def test_people_in_the_alpha_channel(raw, colour):
+    change_images(raw, lambda image: np.dstack([np.full((*image.shape, 3), colour, np.uint8), image]))
+    assert "the person is in the pictures' alpha channel, which is not read; write it as grey" in refused(raw)
+
+
+def test_people_in_all_channels_are_prepared(raw):
+    change_images(raw, lambda image: np.dstack([image] * 4))
+    assert run(raw)["warnings"] == []
+
+
 def test_no_silhouette_can_be_used(raw):
     for path in files(raw, SILHOUETTES):
         path.write_bytes(b"")
@@ -106,17 +117,6 @@ def test_scores_in_percent_are_told_and_prepared(raw, capsys):
     assert report["warnings"] and "scores above 1.5" in report["warnings"][0]
 
 
-def test_poses_of_less_than_half_of_the_frames(raw, capsys):
-    """A pose in half of the frames is doubtful, in fewer is refused; so at the end as well."""
-    for path in files(raw, POSES)[::2]:
-        path.unlink()
-    assert run(raw)["frames with all joints absent"]["missing"] == 20
-    assert "warning: frames with a usable pose: 50.0% of 16 (8 missing)" in capsys.readouterr().err
-    for total, stops in ((20, False), (21, True)):
-        verdict = next(findings({"frames": 40, "poses missing": total, "images": 0, "images inverted": 0}))
-        assert verdict.stops == stops and not verdict.well
-    for path in files(raw, POSES)[::2]:
-        path.unlink()
 def test_a_byte_order_mark_is_no_value(raw):
     run(raw, "straight")
     for path in files(raw, POSES):
@@ -135,6 +135,17 @@ def test_a_value_that_is_no_number_is_named(raw, value):
     assert f"not finite: value 8 of 53 is '{value[:10]}" in refused(raw)
 
 
+def test_poses_of_less_than_half_of_the_frames(raw, capsys):
+    """A pose in half of the frames is doubtful, in fewer is refused; so at the end as well."""
+    for path in files(raw, POSES)[::2]:
+        path.unlink()
+    assert run(raw)["frames with all joints absent"]["missing"] == 20
+    assert "warning: frames with a usable pose: 50.0% of 16 (8 missing)" in capsys.readouterr().err
+    for total, stops in ((20, False), (21, True)):
+        verdict = next(findings({"frames": 40, "poses missing": total, "images": 0, "images inverted": 0}))
+        assert verdict.stops == stops and not verdict.well
+    for path in files(raw, POSES)[::2]:
+        path.unlink()
     with pytest.raises(KpstraError, match=r"usable pose: \d+\.\d% of 16 \(\d+ missing\)"):
         run(raw, "fewer")
 
