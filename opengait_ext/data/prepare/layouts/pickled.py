@@ -25,7 +25,9 @@ def one_file(folder: Path, part: str = "") -> Path:
     files = sorted(name for name in names if part in name.lower() and not name.startswith("."))
     if len(files) != 1:
         named = f" with {part} in the name" if part else ""
-        raise KpstraError(f"{folder}: {len(files)} .pkl files{named}, expected one (there is {some(sorted(names))})")
+        raise KpstraError(
+            f"{folder}: {len(files)} .pkl files{named}, expected one (there is {some(sorted(names)) or 'none'})"
+        )
     return folder / files[0]
 
 
