@@ -98,8 +98,9 @@ def check_dataset(dataset: Any, cfgs: Mapping[str, Any], train: bool) -> None:
     if there != wanted:
         if there == 1 and wanted == len(FILES) and not list(_folder(dataset.seqs_info[0][-1]).glob(f"*{FILES[1]}")):
             raise KpstraError(
-                f"data_cfg.dataset_root: {data['dataset_root']}: silhouettes only, no {FILES[1]}, for example in "
-                f"{_sequence(dataset.seqs_info[0][-1])}; the model uses joints: run `opengait-ext prepare` with --poses"
+                f"data_cfg.dataset_root: {data['dataset_root']}: no {FILES[1]}, for example in "
+                f"{_sequence(dataset.seqs_info[0][-1])}: run `opengait-ext prepare` with --poses; "
+                f"{section}.transform has {wanted} transforms, for silhouettes alone it would be one"
             )
         raise KpstraError(
             f"{section}.transform: {wanted} transforms for data of {there} modalities; each needs one, "

@@ -130,7 +130,7 @@ def test_a_sequence_of_more_or_fewer_files(tmp_path, files, said):
 def test_silhouettes_alone_for_a_model_with_joints(tmp_path):
     data = listed(tmp_path, ["0_sil.pkl"], ["0_sil.pkl"])
     with pytest.raises(
-        KpstraError, match=r"silhouettes only, no 1_keypoints.pkl, for example in 0001/nm-01/090; .*run"
+        KpstraError, match=r"root: no 1_keypoints.pkl, for example in 0001/nm-01/090: run .*--poses; tr"
     ):
         check_dataset(data, settings("root"), True)
     unused = listed(tmp_path / "unused", ["0_sil.pkl", "1_keypoints.pkl"])
