@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from plugins.errors import KpstraError
 from ..settings.load import GOING_ON
 from .checkpoints import checkpoint_files, checkpoint_path, read_checkpoint
 from .record import output_folder, read_training
+from .tested_data import marked
 
 MAY_DIFFER = (  # of a run that goes on: where things are, how often they are said, how far it goes, how it is tested
     "data_cfg.dataset_root",
@@ -61,9 +61,7 @@ def training_folder(settings: Mapping[str, Any], defaults: Mapping[str, Any], go
             f"{folder / 'checkpoints'}: checkpoints of these settings up to iteration {next(iter(found))} are there; "
             "this run starts anew and replaces them one by one; in its place, --resume would go on from the last"
         )
-    partition = Path(settings["data_cfg"]["dataset_partition"])
-    digest = hashlib.sha256(partition.read_bytes()).hexdigest()[:8]
-    data = {**settings["data_cfg"], "dataset_partition": f"{partition.name} (sha256 {digest})"}
+    data = {**settings["data_cfg"], "dataset_partition": marked(settings["data_cfg"]["dataset_partition"])}
     about = f"trainer_cfg.save_name {name}: the folder"
 
     def trained() -> bool:

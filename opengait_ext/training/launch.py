@@ -91,7 +91,7 @@ def execute(
             messages.log_info(table(metrics))
         hint, output = engine["restore_hint"], output_folder(settings, training=False)
         name = f"{engine['save_name']}-{hint:0>5}" if isinstance(hint, int) else hint
-        messages.log_info(f"Metrics are in {write_test(output, name, settings['evaluator_cfg']['eval_func'], metrics)}")
+        messages.log_info(f"Metrics are in {write_test(output, name, settings, metrics)}")
     return results
 
 

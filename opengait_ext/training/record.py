@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import time
@@ -16,6 +17,7 @@ from torch import distributed
 from plugins.common.files import atomic_write
 
 from .progress import uses_cuda
+from .tested_data import data_of_training, ending, same_data, same_set, tested_data
 
 TRAINING = "training.json"
 
@@ -42,8 +44,9 @@ class TrainingRecord:
         self._write(0)
 
     def write(self, iteration: int, checkpoint: str | Path) -> None:
-        """Write the record after the checkpoint of ``iteration``; a test of what it replaces counts no more."""
-        _test_path(self.path.parent, checkpoint).unlink(missing_ok=True)
+        """Write the record after the checkpoint of ``iteration``; tests of what it replaces count no more."""
+        for path in (_test_path(self.path.parent, checkpoint), *_tests_elsewhere(self.path.parent, checkpoint)):
+            path.unlink(missing_ok=True)
         self.earlier.discard(iteration)
         self._write(iteration)
 
@@ -61,32 +64,59 @@ def read_training(folder: str | Path) -> dict[str, Any] | None:
     return _read(Path(folder) / TRAINING)
 
 
-def write_test(folder: str | Path, checkpoint: str, eval_func: str, metrics: Mapping[str, float]) -> Path:
+def write_test(folder: str | Path, checkpoint: str, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> Path:
     """Write the metrics of a test as ``<folder>/logs/test-<checkpoint>.json`` and return that path.
+
+    A test of other data than the training's (or, where those are not known, than those of the record that is there)
+    gets a file of its own beside it, ``test-<checkpoint>-on-<test_dataset_name>-<mark>.json``.
 
     Args:
         folder: ``output/<dataset>/<model>/<save_name>``.
         checkpoint: a file, or its name without ``.pt``.
-        eval_func: which evaluation gave them.
+        settings: of the test; of which data it is and how they were evaluated is written down.
         metrics: by short names, in percent as the host's evaluations give them.
     """
+    data, evaluator = tested_data(settings), settings["evaluator_cfg"]
     path = _test_path(folder, checkpoint)
+    usual = data_of_training(folder) or _data_of(_read(path))
+    if usual is not None and not same_data(usual, data):
+        path = path.with_name(f"{path.stem}-on-{ending(data)}.json")
     finished = datetime.now().isoformat(timespec="seconds")
-    content = {"checkpoint": checkpoint, "eval_func": eval_func, "metrics": metrics, **_where(), "finished": finished}
+    content = {"checkpoint": checkpoint, "eval_func": evaluator["eval_func"], "metrics": metrics}
+    content |= {**_where(), "finished": finished, "data": data, "evaluator_cfg": evaluator}
     with atomic_write(path, "w") as stream:
-        json.dump(content, stream, indent=1)
+        json.dump(content, stream, indent=1, default=str)
     return path
 
 
 def read_test(folder: str | Path, checkpoint: str) -> tuple[Path, dict[str, Any]] | None:
-    """Return path and content of the last test of a checkpoint, or ``None``."""
+    """Return path and content of the last test of a checkpoint on the data that its training names, or ``None``.
+
+    Where there is none, one on the same data set at another place, to which it may have been moved, counts.
+    """
     path = _test_path(folder, checkpoint)
-    content = _read(path)
-    return None if content is None else (path, content)
+    if (content := _read(path)) is not None:
+        return path, content
+    usual, moved = data_of_training(folder), []
+    for path in _tests_elsewhere(folder, checkpoint):
+        data = _data_of(content := _read(path))
+        if usual and data and same_set(usual, data):
+            moved.append((content["finished"], path, content))
+    return max(moved)[1:] if moved else None
 
 
 def _test_path(folder: str | Path, checkpoint: str) -> Path:
     return Path(folder) / "logs" / f"test-{Path(checkpoint).name.removesuffix('.pt')}.json"
+
+
+def _tests_elsewhere(folder: str | Path, checkpoint: str) -> list[Path]:
+    path = _test_path(folder, checkpoint)
+    return sorted(path.parent.glob(f"{glob.escape(path.stem)}-on-*.json"))
+
+
+def _data_of(record: Mapping[str, Any] | None) -> dict[str, str] | None:
+    """Return of which data a test's record is; those of earlier versions do not say."""
+    return (record or {}).get("data")
 
 
 def _read(path: Path) -> dict[str, Any] | None:
