@@ -6,13 +6,15 @@ import contextlib
 import inspect
 import io
 import os
+import re
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from torch import Tensor
 
 from plugins.common.reasons import reason_of
 from plugins.errors import KpstraError
@@ -64,14 +66,16 @@ def rehearse(host: ActiveHost, cfgs: Mapping[str, Any], dataset: Any) -> None:
         options["rerank"] = False  # it takes long, and needs nothing besides
     target = data.get("test_dataset_name", data["dataset_name"])
     try:
-        with _apart(host):
+        with _apart(host), _rankings() as rankings:
             results = function(_made_up(dataset), target, **options)
         wrong = [key for key, value in (results or {}).items() if not np.isfinite(value).all()]
-        reason = f"{', '.join(wrong)}: NaN or infinite" if wrong else ""
+        reason = _why_not_finite(name, wrong, dataset.views_list) if wrong else ""
     except (_Unknown, KpstraError):
         return
     except Exception as error:
-        reason = reason_of(error)
+        ranks, gallery = rankings[-1] if rankings else (0, 0)
+        few = f"the gallery has {gallery} sequences where it needs {ranks}, as it counts so many ranks"
+        reason = few if gallery < ranks else reason_of(error)
     if reason:
         first = "/".join(column[0] for column in (dataset.label_list, dataset.types_list, dataset.views_list))
         names = f"; data sets that it knows are {', '.join(NAMES[name])}" if name in NAMES else ""
@@ -80,6 +84,29 @@ def rehearse(host: ActiveHost, cfgs: Mapping[str, Any], dataset: Any) -> None:
             f"evaluator_cfg.eval_func: {name} cannot evaluate data_cfg.test_dataset_name {target!r} with these "
             f"sequences, such as {first} ({reason}){names}{'' if name == 'evaluate_Gait3D' else other}"
         )
+
+
+def _why_not_finite(name: str, wrong: Sequence[str], views: Sequence[str]) -> str:
+    """Return why metrics of an evaluation are not finite though all features were."""
+    if name != "evaluate_indoor_dataset":
+        return f"{', '.join(wrong)}: NaN or infinite"
+    if len(set(views)) == 1:
+        return f"all sequences are of one view, {views[0]}, and it compares different views"
+    conditions = dict.fromkeys(re.split("@|-Rank|-mAP", key.rpartition("/")[2])[0] for key in wrong)
+    return f"there is no probe of the conditions {', '.join(conditions)} in one view or more"
+
+
+@contextlib.contextmanager
+def _rankings() -> Iterator[list[tuple[int, int]]]:
+    """Yield the list of (ranks asked for, gallery sequences) of every ranking in the block."""
+    topk, seen = Tensor.topk, []
+
+    def ranked(self: Tensor, k: int, *args: Any, **kwargs: Any) -> Any:
+        seen.append((k, self.shape[-1]))
+        return topk(self, k, *args, **kwargs)
+
+    with patch.object(Tensor, "topk", ranked):
+        yield seen
 
 
 def _made_up(dataset: Any) -> MadeUp:

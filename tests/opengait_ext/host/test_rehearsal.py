@@ -38,6 +38,9 @@ CASIA = sequences(*itertools.product(("001", "002", "003"), CASIA_TYPES, ("000",
 OTHER = sequences(*((f"{i:04d}", f"camid{c}_videoid0", "seq0") for i in range(6) for c in range(3)))
 
 
+SUSTECH = sequences(*itertools.product([f"{i:04d}" for i in range(6)], ("00-nm", "01-nm", "02-bg"), ("000", "090")))
+
+
 UPSTREAM = (  # at the tested commit
     *("GREW_submission", "HID_submission", "evaluate_CCGR_MINI", "evaluate_CCPG", "evaluate_FreeGait"),
     *("evaluate_Gait3D", "evaluate_indoor_dataset", "evaluate_real_scene", "evaluate_scoliosis"),
@@ -71,6 +74,32 @@ def test_what_cannot_is_named(host, function, name, data, message):
     with pytest.raises(KpstraError, match=message) as refused:
         rehearse(host.active, cfgs(function, name), data)
     assert "\n" not in str(refused.value) and f"evaluator_cfg.eval_func: {function}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "data", "ours", "theirs"),
+    [
+        (
+            *("GREW_submission", "GREW"),
+            sequences(*itertools.product(map(str, range(9)), ("01", "02", "03"), ("v",))),
+            r"GREW_submission: 18 gallery sequences; it needs 20",
+            r"\(the gallery has 18 sequences where it needs 20, as it counts so many ranks\)",
+        ),
+        (
+            *("evaluate_indoor_dataset", "SUSTech1K", SUSTECH),
+            r"SUSTech1K Clothing, view 000 in 000: 0 probes",
+            r"\(there is no probe of the conditions Clothing, Carrying, Umberalla, Uniform, Occlusion, Night in one v",
+        ),
+        (
+            *("evaluate_indoor_dataset", "CASIA-B", sequences(*itertools.product("12", CASIA_TYPES, ("000",)))),
+            *[r"\(all sequences are of one view, 000, and it compares different views\)"] * 2,
+        ),
+    ],
+    ids=("small gallery", "conditions", "one view"),
+)
+def test_what_is_missing_is_said(host, function, name, data, ours, theirs):
+    with pytest.raises(KpstraError, match=ours if host.root.name == "embedded" else theirs):
+        rehearse(host.active, cfgs(function, name), data)
 
 
 def test_large_sets_are_looked_at_all_over(host, tmp_path, monkeypatch):
