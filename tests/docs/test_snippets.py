@@ -89,7 +89,7 @@ for name in ("a.jpg", "b.jpg"):
 """
 }
 AFTER = {
-    "gait": "assert features.shape == (1, 256, 15)",
+    "gait": "assert features.shape == (2, 256, 15)",
     "recordings": "from opengait_ext.data.prepare.poses import read_pose\n"
     "assert read_pose(file)[0].shape == (17, 3) and silhouettes.shape == (5, 64, 64)",
     "opengait-models": "assert outputs.shape == (2, 1000)",
