@@ -95,18 +95,20 @@ def find_landmarks(
         names = {image: image.relative_to(folder).as_posix() for image in images}
         missing = [image for image in images if names[image] not in found.landmarks]
         bar = tqdm(total=len(images), initial=len(images) - len(missing), desc="landmarks", unit="image", disable=None)
-        with bar:
-            for start in range(0, len(missing), batch):
-                part = missing[start : start + batch]
-                for image, face in _batch(detector, part, padding, align, found.unreadable):
-                    found.landmarks[names[image]] = face.landmarks
-                    if align:
-                        found.aligned[crops[image]] = face.aligned
-                        _put(face.picture, partial / "face.png", output / ALIGNED / crops[image])
-                if (start + batch) // KEPT > start // KEPT:
-                    found.write(output, align)
-                bar.update(len(part))
-        found.write(output, align)
+        try:
+            with bar:
+                for start in range(0, len(missing), batch):
+                    part = missing[start : start + batch]
+                    for image, face in _batch(detector, part, padding, align, found.unreadable):
+                        if align:
+                            _put(face.picture, partial / "face.png", output / ALIGNED / crops[image])
+                            found.aligned[crops[image]] = face.aligned
+                        found.landmarks[names[image]] = face.landmarks
+                    if (start + batch) // KEPT > start // KEPT:
+                        found.write(output, align)
+                    bar.update(len(part))
+        finally:  # also of a run that is stopped, or ends at one of the images
+            found.write(output, align)
         yield from _report(found, images, names, output, align)
 
 
@@ -179,11 +181,16 @@ def _batch(
 
 
 def _aligned(inputs: Tensor, found: Detection, images: list[Path]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield landmarks and picture of each aligned face."""
+    """Yield landmarks and picture of each aligned face; raise :class:`KpstraError` at the first that cannot be."""
     try:
         aligned = align_found(inputs, found)
     except KpstraError as error:
-        raise KpstraError(f"{images[0]} to {images[-1].name}: {error}") from error
+        if len(images) == 1:
+            raise KpstraError(f"{images[0]}: {error}; take the image away, or leave out --align") from error
+        for row, image in enumerate(images):
+            here = slice(row, row + 1)
+            yield from _aligned(inputs[here], Detection(*(values[here] for values in found)), [image])
+        return
     pictures = ((aligned.images + 1) * 127.5).round().clamp(0, 255).byte().movedim(1, -1).cpu().numpy()
     for points, score, picture in zip(aligned.landmarks, aligned.score, pictures, strict=True):
         yield _pixels(points, (SIDE, SIDE), score), picture

@@ -90,6 +90,25 @@ def test_a_run_goes_on_and_tells_what_it_could_not_read(folder, weights, output,
     assert "was begun with padding 0.0, not 0.215" in capsys.readouterr().err
 
 
+def test_a_face_that_cannot_be_aligned_is_named_and_those_before_it_are_kept(
+    folder, weights, tmp_path, capsys, monkeypatch
+):
+    find = LandmarkDetector.find
+
+    def one_point(self, inputs):
+        found = find(self, inputs)
+        found.landmarks[1] = 0.5
+        return found
+
+    monkeypatch.setattr(LandmarkDetector, "find", one_point)
+    assert landmarks(folder, weights, tmp_path / "out", "--align", "--batch", "3") == 2
+    assert "b/1.png: landmarks of image 0: all the same" in capsys.readouterr().err
+    assert list(read(tmp_path / "out" / "landmarks.npz")) == ["0.png"] == list(read(tmp_path / "out" / "aligned.npz"))
+    monkeypatch.setattr(LandmarkDetector, "find", find)
+    assert landmarks(folder, weights, tmp_path / "out", "--align") == 0
+    assert list(read(tmp_path / "out" / "landmarks.npz")) == ["0.png", "b/1.png", "b/wide.png"]
+
+
 def test_other_padding_is_passed_on(folder, weights, tmp_path):
     assert landmarks(folder, weights, tmp_path / "out", "--padding", "0.215") == 0
     expected = golden("face", "dfa.padded_landmarks")["dfa.padded_landmarks"].numpy() * 112
